@@ -1,0 +1,24 @@
+/** Prints a proof: counts when it holds, every fault when it does not. */
+import { failure } from './errors.ts'
+import { attention, done, paint, say } from './output.ts'
+import type { Check } from './proof.ts'
+
+const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : word.endsWith('y') ? '' : 's'}`
+
+/** Says what was proved, one line per kind, then each fault. */
+export function printChecks(checks: Check[]): void {
+  const kinds = [...new Set(checks.map(check => kindOf(check)))]
+  const summary = kinds.map(kind => plural(checks.filter(check => check.ok && kindOf(check) === kind).length, kind))
+  for (const check of checks.filter(one => !one.ok)) attention(`${check.subject}: ${check.words}`)
+  for (const check of checks.filter(one => one.ok && kindOf(one) === 'Certificate')) done(`${check.subject} · ${check.words}`)
+  say(paint('dim', `  proved: ${summary.join(', ')}`))
+}
+
+const kindOf = (check: Check): string => check.subject.split('/')[0] ?? ''
+
+/** @throws failure when a check does not hold */
+export function requireProof(checks: Check[], fix: string): void {
+  const faults = checks.filter(check => !check.ok)
+  if (faults.length === 0) return
+  throw failure(`${faults.length} of ${checks.length} checks do not hold`, { why: faults.map(fault => `${fault.subject}: ${fault.words}`).join('\n'), fix })
+}
