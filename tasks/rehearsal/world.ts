@@ -1,0 +1,3 @@
+export async function prepareWorld(programs: string): Promise<string> {
+  return `${programs}/world`
+}
