@@ -9,6 +9,8 @@ import { fluxObjects, fluxVersion, requireRoom } from './lib/flux-install.ts'
 import { headCommit } from './lib/git.ts'
 import { planInputs } from './lib/input-plan.ts'
 import { countStates, describePlan, refuseInvalid, renderSecret } from './lib/input-report.ts'
+import { neighboursToRecord } from './lib/inventory.ts'
+import { forgetKept, keptInputs, keptObjects } from './lib/kept-data.ts'
 import { refOf } from './lib/objects.ts'
 import { attention, data, doing, done, elapsed, next } from './lib/output.ts'
 import { readPlatformSettings } from './lib/settings.ts'
@@ -28,18 +30,23 @@ await runTask(async () => {
   const commit = await chooseCommit(target, settings)
   const revision = revisionOf(settings.gitBranch, commit)
   const api = await connect(target)
-  const [objects, existing] = await Promise.all([fluxObjects(target), readSourceSecret(api), requireRoom(api)])
+  const [objects, synced, kept, neighbours] = await Promise.all([fluxObjects(target), readSourceSecret(api), keptObjects(api), neighboursToRecord(api), requireRoom(api)])
+  const existing = synced ?? keptInputs(kept)
   const inputs = planInputs({ given: environment.given, existing, rehearsal: !target.named })
   refuseInvalid(inputs)
 
   if (environment.dryRun) {
-    data([`revision ${revision}`, ...objects.map(object => `apply ${refOf(object)}`), ...describePlan(inputs)].join('\n'))
+    data([`revision ${revision}`, ...objects.map(object => `apply ${refOf(object)}`), ...describePlan(inputs, { written: false })].join('\n'))
     return done('dry run: nothing was changed')
   }
 
   await publish(target, settings, commit)
   doing(`Flux ${fluxVersion(objects)} and the runtime inputs`)
-  const applied = await applyAll(api, [...objects, renderSecret(inputs.data)])
+  const applied = await applyAll(api, [...kept, ...neighbours, ...objects, renderSecret(inputs.data)])
+  if (kept.length > 0) {
+    await forgetKept(api)
+    done('certificates and passwords that the last teardown kept stand again')
+  }
   done(applied.changed === 0 ? `Flux ${fluxVersion(objects)} already there` : `Flux ${fluxVersion(objects)} · ${applied.changed} of ${applied.total} objects changed`)
   done(inputs.changed ? `runtime inputs: ${countStates(inputs)}` : 'runtime inputs already there')
   for (const { key, whereToGet } of inputs.missing) attention(`${key} is missing: ${whereToGet}`)

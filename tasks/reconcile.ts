@@ -32,7 +32,7 @@ await runTask(async () => {
   refuseInvalid(inputs)
 
   if (environment.dryRun) {
-    data([`revision ${revision}`, ...describePlan(inputs)].join('\n'))
+    data([`revision ${revision}`, ...describePlan(inputs, { written: false })].join('\n'))
     return done('dry run: nothing was changed')
   }
   if (inputs.changed) {

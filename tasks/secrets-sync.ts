@@ -24,7 +24,7 @@ await runTask(async () => {
   refuseInvalid(plan)
 
   if (environment.dryRun) {
-    data(describePlan(plan).join('\n'))
+    data(describePlan(plan, { written: false }).join('\n'))
     return done(plan.changed ? 'dry run: nothing was written' : 'dry run: there is nothing to write')
   }
   if (await get(api, Namespace, { name: sourceSecret.namespace }) === undefined) {

@@ -96,7 +96,8 @@ export async function isInstalled(api: Api): Promise<boolean> {
 
 const APPLIED_BY = 'kustomize.toolkit.fluxcd.io/namespace'
 const FLUX_NAMESPACE = 'flux-system'
-const ROOT = 'home'
+/** Name of the platform's GitRepository and root Flux Kustomization. */
+export const ROOT = 'home'
 
 /** @returns the snapshot without what others keep in the same cluster: only what the root, and what it applied, brought. */
 export function platformOnly(snapshot: Snapshot): Snapshot {

@@ -1,0 +1,103 @@
+/** Lists everything the platform has in a cluster: what Flux applied, what releases installed, what Flux itself is made of. */
+import { gunzipSync } from 'node:zlib'
+import { type Api, get, list } from './api.ts'
+import { parseManifests } from './apply.ts'
+import { inventoryOf } from './flux-state.ts'
+import { KEPT_NAMESPACE } from './kept-data.ts'
+import type { KubeObject } from './objects.ts'
+import { FLUX_NAMESPACE } from './platform-tree.ts'
+import { type Resource, CustomResourceDefinition, Namespace, Secret } from './resources.ts'
+import type { HelmReleaseObject, Snapshot } from './snapshot.ts'
+
+/** One object that must be gone after a teardown. */
+export interface Item {
+  apiVersion: string
+  kind: string
+  namespace?: string
+  name: string
+  /** What brought it: `Kustomization/…`, `HelmRelease/…` or `Flux`. */
+  from: string
+}
+
+const ClusterRole: Resource = { kind: 'ClusterRole', apiVersion: 'rbac.authorization.k8s.io/v1', plural: 'clusterroles', namespaced: false }
+const ClusterRoleBinding: Resource = { kind: 'ClusterRoleBinding', apiVersion: 'rbac.authorization.k8s.io/v1', plural: 'clusterrolebindings', namespaced: false }
+const FLUX_LABELS = 'labelSelector=app.kubernetes.io/part-of%3Dflux,app.kubernetes.io/instance%3Dflux-system'
+const CHART_LABELS = 'labelSelector=helm.toolkit.fluxcd.io/namespace%3Dflux-system'
+
+const itemOf = (object: KubeObject, from: string, namespace = object.metadata.namespace): Item =>
+  ({ apiVersion: object.apiVersion, kind: object.kind, ...(namespace ? { namespace } : {}), name: object.metadata.name, from })
+
+interface StoredRelease { name: string, namespace: string, manifest: string, hooks?: { manifest: string }[] }
+
+/** Reads Helm's record of a release: base64 (of the Secret) around base64 around gzip around JSON. */
+function decodeRelease(data: string): StoredRelease {
+  return JSON.parse(gunzipSync(Buffer.from(Buffer.from(data, 'base64').toString(), 'base64')).toString()) as StoredRelease
+}
+
+async function releaseItems(api: Api, release: HelmReleaseObject): Promise<Item[]> {
+  const namespace = release.status?.storageNamespace ?? release.spec?.storageNamespace ?? release.metadata.namespace ?? FLUX_NAMESPACE
+  const name = release.spec?.releaseName ?? release.metadata.name
+  const stored = await list<KubeObject & { data?: Record<string, string> }>(api, Secret, { namespace, query: `labelSelector=owner%3Dhelm,name%3D${name}` })
+  const from = `HelmRelease/${release.metadata.namespace}/${release.metadata.name}`
+  return stored.items.flatMap(secret => {
+    const record = decodeRelease(secret.data?.release ?? '')
+    return [itemOf(secret, from), ...parseManifests(record.manifest).map(object => itemOf(object, from, object.metadata.namespace ?? record.namespace))]
+  })
+}
+
+/** @returns the definitions that charts brought, and all of Flux's own cluster-scoped objects. */
+async function clusterItems(api: Api): Promise<Item[]> {
+  const [chartDefinitions, ...flux] = await Promise.all([
+    list(api, CustomResourceDefinition, { query: CHART_LABELS }),
+    ...[CustomResourceDefinition, ClusterRole, ClusterRoleBinding, Namespace].map(kind => list(api, kind, { query: FLUX_LABELS })),
+  ])
+  return [...(chartDefinitions?.items ?? []).map(object => itemOf(object, 'a chart')), ...flux.flatMap(kind => kind.items).map(object => itemOf(object, 'Flux'))]
+}
+
+const keyOf = (item: Item): string => `${item.kind}/${item.namespace ?? ''}/${item.name}`
+
+/** @param snapshot the platform's own objects. @returns every object that the platform brought, each once. */
+export async function takeInventory(api: Api, snapshot: Snapshot): Promise<Item[]> {
+  const applied = snapshot.kustomizations.flatMap(layer => inventoryOf(layer).map((entry): Item => ({
+    apiVersion: entry.group === '' ? entry.version : `${entry.group}/${entry.version}`, kind: entry.kind,
+    ...(entry.namespace ? { namespace: entry.namespace } : {}), name: entry.name, from: `Kustomization/${FLUX_NAMESPACE}/${layer.metadata.name}`,
+  })))
+  const released = (await Promise.all(snapshot.releases.map(release => releaseItems(api, release)))).flat()
+  const own = [...snapshot.gitRepositories, ...snapshot.kustomizations, ...snapshot.helmCharts].map(object => itemOf(object, 'Flux'))
+  const all = [...applied, ...released, ...own, ...await clusterItems(api)]
+  return [...new Map(all.map(item => [keyOf(item), item])).values()]
+}
+
+/** What a teardown must leave alone, written down by the first install. */
+export interface Neighbours { namespaces: string[], definitions: string[] }
+
+const NEIGHBOURS = { namespace: FLUX_NAMESPACE, name: 'homelab-neighbours' }
+
+const ConfigMap: Resource = { kind: 'ConfigMap', apiVersion: 'v1', plural: 'configmaps', namespaced: true }
+
+const OURS = ['kustomize.toolkit.fluxcd.io/namespace', 'helm.toolkit.fluxcd.io/namespace']
+const isOurs = ({ metadata: { labels = {} } }: KubeObject): boolean => OURS.some(label => labels[label] === FLUX_NAMESPACE) || labels['app.kubernetes.io/part-of'] === 'flux'
+
+/** @returns the namespaces and definitions of a cluster that the platform did not bring. */
+async function surveyCluster(api: Api): Promise<Neighbours> {
+  const [namespaces, definitions] = await Promise.all([list(api, Namespace), list(api, CustomResourceDefinition)])
+  const names = (objects: KubeObject[]) => objects.filter(one => !isOurs(one)).map(one => one.metadata.name)
+  return { namespaces: names(namespaces.items).filter(name => name !== KEPT_NAMESPACE), definitions: names(definitions.items) }
+}
+
+/** @returns on the first install the ConfigMap that keeps the cluster's neighbours; nothing when it is there already. */
+export async function neighboursToRecord(api: Api): Promise<KubeObject[]> {
+  return await readNeighbours(api) === undefined ? [renderNeighbours(await surveyCluster(api))] : []
+}
+
+/** @returns the neighbours that the first install wrote down; undefined where no install did. */
+export async function readNeighbours(api: Api): Promise<Neighbours | undefined> {
+  const found = await get<KubeObject & { data?: Record<string, string> }>(api, ConfigMap, NEIGHBOURS)
+  if (found === undefined) return undefined
+  const lines = (key: string) => (found.data?.[key] ?? '').split('\n').filter(line => line !== '')
+  return { namespaces: lines('namespaces'), definitions: lines('definitions') }
+}
+
+function renderNeighbours({ namespaces, definitions }: Neighbours): KubeObject {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: NEIGHBOURS, data: { namespaces: namespaces.join('\n'), definitions: definitions.join('\n') } } as KubeObject
+}

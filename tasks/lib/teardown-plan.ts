@@ -1,0 +1,73 @@
+/** Decides what a teardown removes, in which order, and what it leaves alone. Pure: everything it needs is handed in. */
+import { isAppliedAt } from './flux-state.ts'
+import type { Item, Neighbours } from './inventory.ts'
+import type { KubeObject } from './objects.ts'
+import { FLUX_NAMESPACE } from './platform-tree.ts'
+import type { KustomizationObject, Snapshot } from './snapshot.ts'
+
+export type ClaimObject = KubeObject<{ storageClassName?: string, resources?: { requests?: { storage?: string } } }>
+
+export interface TeardownPlan {
+  /** Names of layers, level by level: all of one level at the same time, the next level when it is gone. */
+  levels: string[][]
+  /** Namespaces to delete at the end, besides Flux's own. */
+  namespaces: string[]
+  /** Definitions that charts brought and Helm leaves behind. */
+  definitions: string[]
+  /** Volume claims whose data is lost. */
+  claims: ClaimObject[]
+  /** Certificates of the production authority that are lost: Let's Encrypt issues five of the same names a week. */
+  certificates: string[]
+  /** Everything that must be gone at the end. */
+  proof: Item[]
+}
+
+/** @returns layers in reverse dependency order: those that nothing depends on first. */
+export function removalLevels(layers: KustomizationObject[]): string[][] {
+  const levels: string[][] = []
+  let rest = layers
+  while (rest.length > 0) {
+    const needed = new Set(rest.flatMap(layer => (layer.spec?.dependsOn ?? []).map(dependency => dependency.name)))
+    const free = rest.filter(layer => !needed.has(layer.metadata.name))
+    const level = free.length > 0 ? free : rest
+    levels.push(level.map(layer => layer.metadata.name).sort())
+    rest = rest.filter(layer => !level.includes(layer))
+  }
+  return levels
+}
+
+const isNeighbour = (item: Item, neighbours: Neighbours): boolean =>
+  (item.kind === 'Namespace' && neighbours.namespaces.includes(item.name)) || (item.kind === 'CustomResourceDefinition' && neighbours.definitions.includes(item.name))
+
+/**
+ * @param options.root name of the root layer
+ * @param options.keepData volumes, with their namespaces, stay
+ */
+export function planTeardown(snapshot: Snapshot, items: Item[], options: { root: string, neighbours: Neighbours, claims: ClaimObject[], keepData: boolean }): TeardownPlan {
+  const ours = items.filter(item => !isNeighbour(item, options.neighbours))
+  const namesOf = (kind: string) => ours.filter(item => item.kind === kind).map(item => item.name)
+  const platformNamespaces = namesOf('Namespace').filter(name => name !== FLUX_NAMESPACE)
+  const claims = options.claims.filter(claim => platformNamespaces.includes(claim.metadata.namespace ?? ''))
+  const kept = new Set(options.keepData ? claims.map(claim => claim.metadata.namespace ?? '') : [])
+  return {
+    levels: removalLevels(snapshot.kustomizations.filter(layer => layer.metadata.name !== options.root)),
+    namespaces: platformNamespaces.filter(name => !kept.has(name)),
+    definitions: ours.filter(item => item.kind === 'CustomResourceDefinition' && item.from !== 'Flux').map(item => item.name),
+    claims: options.keepData ? [] : claims,
+    certificates: options.keepData ? [] : snapshot.certificates.filter(one => one.spec?.issuerRef.name === 'letsencrypt-prod').map(one => `${one.metadata.namespace}/${one.metadata.name}`),
+    proof: ours.filter(item => !(item.kind === 'Namespace' && kept.has(item.name))),
+  }
+}
+
+/** @returns the plan as lines for a person to read before saying yes. */
+export function describeTeardown(plan: TeardownPlan, snapshot: Snapshot): string[] {
+  const lines = plan.levels.map((level, index) => `${index + 1}. ${level.map(name => `Kustomization/${FLUX_NAMESPACE}/${name}`).join(', ')}`)
+  const ready = snapshot.kustomizations.filter(layer => isAppliedAt(layer, undefined)).length
+  return [
+    `${plan.proof.length} objects, ${snapshot.releases.length} Helm releases, ${plan.namespaces.length + 1} namespaces (${[...plan.namespaces, FLUX_NAMESPACE].join(', ')}); ${ready} of ${snapshot.kustomizations.length} layers are Ready`,
+    ...lines,
+    `${lines.length + 1}. namespaces, ${plan.definitions.length} definitions of charts, Flux`,
+    ...plan.claims.map(claim => `data lost: PersistentVolumeClaim/${claim.metadata.namespace}/${claim.metadata.name} ${claim.spec?.resources?.requests?.storage ?? ''}`),
+    ...plan.certificates.map(name => `production certificate lost: Certificate/${name} (five of the same names a week; KEEP_DATA=1 keeps it)`),
+  ]
+}
