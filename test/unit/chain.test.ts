@@ -1,0 +1,71 @@
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { blockedLayers, inChainOrder } from '../../tasks/lib/platform-tree.ts'
+import { layersToPoke } from '../../tasks/lib/poke.ts'
+import { describeTeardown, planTeardown, removalLevels } from '../../tasks/lib/teardown-plan.ts'
+import { OLD_REVISION, REVISION, layer, release, snapshotOf } from './fixtures/platform.ts'
+
+const test = suite('chain')
+const chain = [
+  layer('app-example', { dependsOn: ['tenants', 'infrastructure-issuers'] }), layer('infrastructure-issuers', { dependsOn: ['infrastructure-controllers'] }),
+  layer('platform-services', { dependsOn: ['infrastructure-controllers', 'runtime-inputs'] }), layer('home'), layer('infrastructure-controllers'),
+  layer('runtime-inputs', { inputs: true }), layer('tenants'),
+]
+const goal = { revision: REVISION, blocked: new Map<string, string>() }
+
+test('orders layers after what they depend on, the root first', () => {
+  const order = inChainOrder(chain).map(one => one.metadata.name)
+  assert.is(order[0], 'home')
+  for (const one of chain) for (const dependency of one.spec?.dependsOn ?? []) assert.ok(order.indexOf(dependency.name) < order.indexOf(one.metadata.name))
+})
+
+test('survives a cycle', () => assert.is(inChainOrder([layer('a', { dependsOn: ['b'] }), layer('b', { dependsOn: ['a'] })]).length, 2))
+
+test('blocks only what needs the missing inputs', () => {
+  assert.equal([...blockedLayers(chain, ['TOKEN']).keys()].sort(), ['platform-services', 'runtime-inputs'])
+  assert.is(blockedLayers(chain, []).size, 0)
+})
+
+test('removes dependents before their dependencies', () => {
+  assert.equal(removalLevels(chain.filter(one => one.metadata.name !== 'home')), [['app-example', 'platform-services'], ['infrastructure-issuers', 'runtime-inputs', 'tenants'], ['infrastructure-controllers']])
+})
+
+test('wakes a dependent whose dependency is ready, and no other', () => {
+  const waits = { ready: 'False' as const, reason: 'DependencyNotReady' }
+  const snapshot = snapshotOf({ kustomizations: [layer('base'), layer('late', { applied: OLD_REVISION }), layer('next', { dependsOn: ['base'], ...waits }), layer('held', { dependsOn: ['late'], ...waits })] })
+  assert.equal(layersToPoke(snapshot, goal).map(one => one.name), ['next'])
+})
+
+test('restarts a health check only when all it checks is healthy', () => {
+  const checking = layer('controllers', { ready: 'Unknown', reconciling: 'Running health checks for revision x', inventory: ['flux-system_web_helm.toolkit.fluxcd.io_HelmRelease'] })
+  const poked = (status: 'True' | 'False') => layersToPoke(snapshotOf({ kustomizations: [checking], releases: [release('web', { ready: status })] }), goal).length
+  assert.is(poked('True'), 1)
+  assert.is(poked('False'), 0)
+})
+
+test('leaves a layer with a kind it cannot see to its own health check', () => {
+  const checking = layer('jobs', { ready: 'Unknown', reconciling: 'Running health checks', inventory: ['apps_x_batch_Job'] })
+  assert.equal(layersToPoke(snapshotOf({ kustomizations: [checking] }), goal), [])
+})
+
+const item = (kind: string, name: string, from = 'Kustomization/flux-system/home') => ({ apiVersion: 'v1', kind, name, from })
+const claim = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name: 'data', namespace: 'observability' }, spec: { resources: { requests: { storage: '10Gi' } } } }
+const items = [item('Namespace', 'traefik'), item('Namespace', 'mine'), item('Namespace', 'observability'), item('CustomResourceDefinition', 'certs', 'a chart'), item('CustomResourceDefinition', 'old', 'a chart'), item('CustomResourceDefinition', 'flux', 'Flux')]
+const neighbours = { namespaces: ['mine'], definitions: ['old'] }
+
+test('leaves namespaces and definitions alone that were there before', () => {
+  const plan = planTeardown(snapshotOf({ kustomizations: chain }), items, { root: 'home', neighbours, claims: [claim], keepData: false })
+  assert.equal(plan.namespaces, ['traefik', 'observability'])
+  assert.equal(plan.definitions, ['certs'])
+  assert.equal(plan.proof.map(one => one.name), ['traefik', 'observability', 'certs', 'flux'])
+  assert.match(describeTeardown(plan, snapshotOf({ kustomizations: chain })).join('\n'), 'data lost: PersistentVolumeClaim/observability/data 10Gi')
+})
+
+test('keeps the namespace of a volume with KEEP_DATA', () => {
+  const plan = planTeardown(snapshotOf({ kustomizations: chain }), items, { root: 'home', neighbours, claims: [claim], keepData: true })
+  assert.equal(plan.namespaces, ['traefik'])
+  assert.equal(plan.claims, [])
+  assert.not.ok(plan.proof.some(one => one.name === 'observability'))
+})
+
+test.run()
