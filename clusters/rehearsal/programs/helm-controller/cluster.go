@@ -1,0 +1,78 @@
+package main
+
+import (
+	"net/http"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	v2 "github.com/fluxcd/helm-controller/api/v2"
+)
+
+// cluster is what all Helm actions share of the API server: one set of connections, and one mapper that learns kinds as their CRDs appear.
+type cluster struct {
+	config *rest.Config
+	http   *http.Client
+	mapper meta.RESTMapper
+	client client.Client
+	typed  kubernetes.Interface
+}
+
+func newCluster(config *rest.Config) (*cluster, error) {
+	connections, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, err
+	}
+	// It asks the API server again for a kind that it does not know.
+	mapper, err := apiutil.NewDynamicRESTMapper(config, connections)
+	if err != nil {
+		return nil, err
+	}
+	direct, err := client.New(config, client.Options{HTTPClient: connections, Mapper: mapper})
+	if err != nil {
+		return nil, err
+	}
+	typed, err := kubernetes.NewForConfigAndClient(config, connections)
+	if err != nil {
+		return nil, err
+	}
+	return &cluster{config: config, http: connections, mapper: mapper, client: direct, typed: typed}, nil
+}
+
+// clusterFor is the shared cluster, or one that acts as the object's service account.
+func (r *reconciler) clusterFor(object *v2.HelmRelease) (*cluster, error) {
+	account := object.Spec.ServiceAccountName
+	if account == "" {
+		account = r.options.serviceAccount
+	}
+	if account == "" {
+		return r.cluster, nil
+	}
+	config := rest.CopyConfig(r.cluster.config)
+	config.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + object.Namespace + ":" + account}
+	return newCluster(config)
+}
+
+// getter hands the cluster to Helm, with the release's namespace as the default one.
+type getter struct {
+	*cluster
+	namespace string
+}
+
+func (g getter) ToRESTConfig() (*rest.Config, error)    { return g.config, nil }
+func (g getter) ToRESTMapper() (meta.RESTMapper, error) { return g.mapper, nil }
+func (g getter) ToRawKubeConfigLoader() clientcmd.ClientConfig {
+	overrides := &clientcmd.ConfigOverrides{Context: clientcmdapi.Context{Namespace: g.namespace}}
+	return clientcmd.NewDefaultClientConfig(clientcmdapi.Config{}, overrides)
+}
+func (g getter) ToDiscoveryClient() (discovery.CachedDiscoveryInterface, error) {
+	fresh, err := discovery.NewDiscoveryClientForConfigAndClient(g.config, g.http)
+	return memory.NewMemCacheClient(fresh), err
+}
