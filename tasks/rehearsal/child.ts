@@ -14,6 +14,8 @@ export interface ChildSpec {
   env?: Record<string, string>
   /** Milliseconds that it gets between SIGTERM and SIGKILL. */
   patience?: number
+  /** What makes a freshly started process useful; tried again until it succeeds or the process ends. */
+  afterStart?: () => Promise<void>
 }
 
 export interface ChildHooks {
@@ -26,6 +28,8 @@ export interface ChildHooks {
 
 export interface Child {
   name: string
+  /** Settles when `afterStart` has succeeded for the first time. */
+  useful: Promise<void>
   /** Ends the process for good and waits for its end. */
   stop: () => Promise<void>
 }
@@ -33,6 +37,8 @@ export interface Child {
 const PAUSES_MS = [200, 1000, 3000, 5000]
 const STEADY_MS = 30_000
 const PATIENCE_MS = 10_000
+const RETRY_MS = 50
+const RETRIES = 200
 
 function open(spec: ChildSpec, hooks: ChildHooks): ChildProcess {
   const log = openSync(path.join(hooks.folder, 'logs', `${spec.name}.log`), 'a', 0o600)
@@ -48,10 +54,26 @@ const ended = (child: ChildProcess): Promise<string> => new Promise(resolve => {
   child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code ?? '?'}` : signal))
 })
 
+/** Runs `afterStart` until it succeeds; a process that does not answer yet is no error. */
+async function makeUseful(spec: ChildSpec, hooks: ChildHooks, hasEnded: () => boolean): Promise<boolean> {
+  for (let attempt = 1; !hasEnded(); attempt += 1) {
+    try {
+      await spec.afterStart?.()
+      return true
+    } catch (error) {
+      if (attempt === RETRIES) hooks.log(`${spec.name} runs, but: ${messageOf(error)}`)
+      await pause(attempt < RETRIES ? RETRY_MS : 5000)
+    }
+  }
+  return false
+}
+
 /** Starts a child and keeps it running until `stop`; pauses grow from 0.2 s to 5 s while it does not last 30 s. */
 export function startChild(spec: ChildSpec, hooks: ChildHooks): Child {
   const stopping = new AbortController()
   let current: ProcessRef | undefined
+  let resolveUseful = () => {}
+  const useful = new Promise<void>(resolve => { resolveUseful = resolve })
   const runOnce = async () => {
     const child = open(spec, hooks)
     const end = ended(child)
@@ -60,7 +82,10 @@ export function startChild(spec: ChildSpec, hooks: ChildHooks): Child {
       hooks.onChange(spec.name, current)
       if (stopping.signal.aborted) child.kill()
     }
+    let hasEnded = false
+    void makeUseful(spec, hooks, () => hasEnded || stopping.signal.aborted).then(success => success && resolveUseful())
     const why = await end
+    hasEnded = true
     current = undefined
     hooks.onChange(spec.name, undefined)
     return why
@@ -81,6 +106,7 @@ export function startChild(spec: ChildSpec, hooks: ChildHooks): Child {
   const running = loop()
   return {
     name: spec.name,
+    useful,
     stop: async () => {
       stopping.abort()
       if (current !== undefined) await endProcess(current, spec.patience ?? PATIENCE_MS)

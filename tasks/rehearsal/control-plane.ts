@@ -79,15 +79,3 @@ export function kwok(place: Place): ChildSpec {
     ],
   }
 }
-
-export function registry(place: Place): ChildSpec {
-  return { name: 'registry', program: program(place, 'crane'), args: ['registry', 'serve', `--address=127.0.0.1:${place.ports.registry}`], patience: 1000 }
-}
-
-/** A Pebble in the place of Let's Encrypt staging or prod: takes every challenge as valid, its certificates are real. */
-export function pebble(place: Place, name: 'acme-staging' | 'acme-prod'): ChildSpec {
-  return {
-    name, program: program(place, 'pebble'), args: [`-config=${path.join(place.folder, `${name}.json`)}`], patience: 1000,
-    env: { PEBBLE_VA_NOSLEEP: '1', PEBBLE_VA_ALWAYS_VALID: '1', PEBBLE_WFE_NONCEREJECT: '0' },
-  }
-}

@@ -5,14 +5,21 @@ import type http from 'node:http'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { messageOf } from '../lib/errors.ts'
+import type { Api } from '../lib/api.ts'
 import { startApiRelay } from './api-relay.ts'
 import { createBasics, waitForApi, waitForUse } from './bootstrap.ts'
 import { type Child, type ChildHooks, type ChildSpec, startChild } from './child.ts'
 import * as controlPlane from './control-plane.ts'
+import type { Place } from './control-plane.ts'
+import { startControllerRunner } from './controller-runner.ts'
 import { type Credentials, prepareCredentials } from './credentials.ts'
+import { startInternet } from './internet.ts'
+import { startLoadBalancers } from './load-balancers.ts'
+import { pebble, registry } from './outside-world.ts'
 import { findPorts } from './ports.ts'
 import { refOfProcess } from './processes.ts'
 import { type RehearsalState, readState, writeState } from './state.ts'
+import { startVolumes } from './volumes.ts'
 
 export interface SupervisorOptions {
   name: string
@@ -29,6 +36,7 @@ interface Running {
   hooks: ChildHooks
   children: Child[]
   servers: http.Server[]
+  stopControllers: () => Promise<void>
   stopping: AbortController
   /** The state file is written by one writer at a time. */
   saved: Promise<void>
@@ -62,7 +70,7 @@ async function prepare(options: SupervisorOptions): Promise<Running> {
     name: options.name, phase: 'starting', supervisor: await refOfProcess(process.pid), programs: options.programs, ports, children: {},
   }
   const running: Running = {
-    options, state, children: [], servers: [], stopping: new AbortController(), saved: Promise.resolve(),
+    options, state, children: [], servers: [], stopControllers: async () => {}, stopping: new AbortController(), saved: Promise.resolve(),
     hooks: {
       folder, env: childEnvironment(folder), log,
       onChange: (name, ref) => {
@@ -76,32 +84,39 @@ async function prepare(options: SupervisorOptions): Promise<Running> {
   return running
 }
 
-function start(running: Running, ...specs: ChildSpec[]): void {
-  for (const spec of specs) running.children.push(startChild(spec, running.hooks))
+function start(running: Running, ...specs: ChildSpec[]): Child[] {
+  const children = specs.map(spec => startChild(spec, running.hooks))
+  running.children.push(...children)
+  return children
 }
 
-async function startControlPlane(running: Running, credentials: Credentials): Promise<void> {
-  const { options: { folder, programs, log }, state: { ports } } = running
-  const place = { folder, programs, ports }
+async function startControlPlane(running: Running, place: Place, credentials: Credentials): Promise<Api> {
   const begin = Date.now()
   start(running, controlPlane.etcd(place), controlPlane.apiserver(place))
-  await rm(path.join(folder, 'api.sock'), { force: true })
-  const { api, server } = await startApiRelay('api.sock', ports.apiserver, credentials)
+  await rm(path.join(place.folder, 'api.sock'), { force: true })
+  const { api, server } = await startApiRelay('api.sock', place.ports.apiserver, credentials)
   running.servers.push(server)
   await waitForApi(api)
-  log(`kube-apiserver ready after ${Date.now() - begin} ms`)
+  running.options.log(`kube-apiserver is ready after ${Date.now() - begin} ms`)
   start(running, controlPlane.controllerManager(place), controlPlane.scheduler(place), controlPlane.kwok(place))
   await createBasics(api)
   await waitForUse(api)
-  log(`node ready after ${Date.now() - begin} ms`)
+  running.options.log(`pods can run after ${Date.now() - begin} ms`)
+  return api
 }
 
 async function startAll(running: Running): Promise<void> {
-  const { options, state } = running
-  const place = { folder: options.folder, programs: options.programs, ports: state.ports }
-  const credentials = await prepareCredentials(place, options.name)
-  await startControlPlane(running, credentials)
-  start(running, controlPlane.registry(place), controlPlane.pebble(place, 'acme-staging'), controlPlane.pebble(place, 'acme-prod'))
+  const { options: { folder, programs, world, name, log }, state, hooks, stopping: { signal } } = running
+  const place = { folder, programs, ports: state.ports }
+  const credentials = await prepareCredentials(place, name)
+  const control = startControlPlane(running, place, credentials)
+  const outside = start(running, registry(place, path.join(world, 'charts')), pebble(place, 'staging', credentials.ca), pebble(place, 'prod', credentials.ca))
+  const api = await control
+  running.servers.push(await startInternet({ folder, world, ports: state.ports, api }))
+  startLoadBalancers(api, signal, log)
+  startVolumes(api, signal, log)
+  running.stopControllers = startControllerRunner({ place, api, hooks, ca: credentials.ca, signal })
+  await Promise.all(outside.map(child => child.useful))
   state.phase = 'ready'
   save(running)
   await running.saved
@@ -109,13 +124,15 @@ async function startAll(running: Running): Promise<void> {
 
 async function stopAll(running: Running): Promise<void> {
   running.stopping.abort()
-  const take = (names: string[]) => running.children.filter(child => names.includes(child.name))
   const last = ['kube-apiserver', 'etcd']
-  await Promise.all(running.children.filter(child => !last.includes(child.name)).map(child => child.stop()))
-  for (const server of running.servers) server.close()
-  for (const server of running.servers) server.closeAllConnections()
+  const stop = (children: Child[]) => Promise.all(children.map(child => child.stop()))
+  await Promise.all([running.stopControllers(), stop(running.children.filter(child => !last.includes(child.name)))])
+  for (const server of running.servers) {
+    server.close()
+    server.closeAllConnections()
+  }
   // when etcd goes first, kube-apiserver lingers and keeps its port
-  for (const name of last) await Promise.all(take([name]).map(child => child.stop()))
+  for (const name of last) await stop(running.children.filter(child => child.name === name))
   await rm(path.join(running.options.folder, 'api.sock'), { force: true })
   await running.saved
 }
