@@ -1,6 +1,6 @@
 /**
- * Plays kubelet for four Deployments: Flux's controllers and cert-manager's. Each runs as a local process with the Deployment's own arguments
- * and its own ServiceAccount's token, so that patched arguments and RBAC are really exercised.
+ * Plays kubelet for four Deployments: Flux's controllers and cert-manager's. Each runs as a local process with the Deployment's own arguments,
+ * Flux's with their own ServiceAccounts' tokens, so that patched arguments and RBAC are really exercised.
  */
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
@@ -11,14 +11,13 @@ import { Deployment } from '../lib/resources.ts'
 import { type Child, type ChildHooks, startChild } from './child.ts'
 import { type DeploymentObject, processArgs, programOf, revisionOf, serviceAccountOf } from './container.ts'
 import { type Place, NODE_NAME } from './control-plane.ts'
-import { kubeconfigText, writePrivate } from './credentials.ts'
+import { type Credentials, kubeconfigText, writePrivate } from './credentials.ts'
 
 export interface RunnerOptions {
   place: Place
   api: Api
   hooks: ChildHooks
-  /** PEM of the instance's authority. */
-  ca: string
+  credentials: Credentials
   signal: AbortSignal
 }
 
@@ -41,9 +40,9 @@ async function tokenFor(options: RunnerOptions, deployment: DeploymentObject): P
 }
 
 async function startController(options: RunnerOptions, deployment: DeploymentObject, program: string): Promise<Child> {
-  const { place, ca } = options
+  const { place, credentials: { ca, certManagerToken } } = options
   const folder = path.join(place.folder, 'controllers', program)
-  const token = await tokenFor(options, deployment)
+  const token = program === 'cert-manager' ? certManagerToken : await tokenFor(options, deployment)
   // a new pod begins with empty volumes
   await rm(folder, { recursive: true, force: true })
   for (const part of ['tmp', 'data', 'home']) await mkdir(path.join(folder, part), { recursive: true, mode: 0o700 })

@@ -15,6 +15,8 @@ export interface Credentials {
   ca: string
   /** For the supervisor's own requests. */
   token: string
+  /** For cert-manager's controllers: the stand-in chart has no more than a token RBAC. */
+  certManagerToken: string
 }
 
 interface KubeconfigInput { context: string, server: string, ca: string, user: string, token: string }
@@ -43,7 +45,7 @@ async function makePki(place: Place): Promise<void> {
     'acme-staging:acme-staging.rehearsal.internal', 'acme-prod:acme-prod.rehearsal.internal',
   ])
   const line = (user: string) => `${randomBytes(24).toString('hex')},${user},${user},system:masters`
-  await writePrivate(path.join(folder, 'tokens.csv'), `${line('admin')}\n${line('rehearsal-control-plane')}\n`)
+  await writePrivate(path.join(folder, 'tokens.csv'), ['admin', 'rehearsal-control-plane', 'rehearsal-cert-manager'].map(user => `${line(user)}\n`).join(''))
 }
 
 // ACME servers listen on loopback behind the internet stand-in, which gives them their names
@@ -63,12 +65,12 @@ export async function prepareCredentials(place: Place, name: string): Promise<Cr
   const ca = await readFile(path.join(place.folder, 'pki', 'ca.pem'), 'utf8')
   const tokens = (await readFile(path.join(place.folder, 'pki', 'tokens.csv'), 'utf8')).split('\n').map(line => line.split(',')[0] ?? '')
   const server = `https://127.0.0.1:${place.ports.apiserver}`
-  const [admin = '', own = ''] = tokens
+  const [admin = '', own = '', certManagerToken = ''] = tokens
   const context = `rehearsal-${name}`
   await Promise.all([
     writePrivate(path.join(place.folder, 'kubeconfig'), kubeconfigText({ context, server, ca, user: `${context}-admin`, token: admin })),
     writePrivate(path.join(place.folder, 'control-plane.kubeconfig'), kubeconfigText({ context, server, ca, user: 'control-plane', token: own })),
     writePebbleConfig(place, 'acme-staging'), writePebbleConfig(place, 'acme-prod'),
   ])
-  return { ca, token: own }
+  return { ca, token: own, certManagerToken }
 }

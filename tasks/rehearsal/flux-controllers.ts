@@ -25,7 +25,7 @@ export const controllers: readonly Controller[] = [
 ]
 
 function labelsOf(controller: Controller): Record<string, string> {
-  return { 'app.kubernetes.io/component': controller.name, 'app.kubernetes.io/instance': NAMESPACE, 'app.kubernetes.io/part-of': 'flux', 'app.kubernetes.io/version': FLUX_VERSION }
+  return { 'app.kubernetes.io/component': controller.name, 'app.kubernetes.io/instance': NAMESPACE, 'app.kubernetes.io/part-of': 'flux' }
 }
 
 function argsOf(controller: Controller): string[] {

@@ -7,9 +7,9 @@ import { readFile, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { parse, stringify } from 'yaml'
 import type { KubeObject } from '../lib/objects.ts'
-import { FLUX_VERSION, NAMESPACE, controllerObjects, controllers } from './flux-controllers.ts'
+import { NAMESPACE, controllerObjects, controllers } from './flux-controllers.ts'
 
-const labels = { 'app.kubernetes.io/instance': NAMESPACE, 'app.kubernetes.io/part-of': 'flux', 'app.kubernetes.io/version': FLUX_VERSION }
+const labels = { 'app.kubernetes.io/instance': NAMESPACE, 'app.kubernetes.io/part-of': 'flux' }
 const groups = ['source', 'kustomize', 'helm', 'notification', 'image'].map(group => `${group}.toolkit.fluxcd.io`).concat('source.extensions.fluxcd.io')
 const rbac = 'rbac.authorization.k8s.io/v1'
 const read = ['get', 'list', 'watch']

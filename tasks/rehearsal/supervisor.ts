@@ -115,7 +115,7 @@ async function startAll(running: Running): Promise<void> {
   running.servers.push(await startInternet({ folder, world, ports: state.ports, api }))
   startLoadBalancers(api, signal, log)
   startVolumes(api, signal, log)
-  running.stopControllers = startControllerRunner({ place, api, hooks, ca: credentials.ca, signal })
+  running.stopControllers = startControllerRunner({ place, api, hooks, credentials, signal })
   await Promise.all(outside.map(child => child.useful))
   state.phase = 'ready'
   save(running)
