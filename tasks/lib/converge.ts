@@ -4,7 +4,7 @@ import { judgeGitRepository, shortRevision } from './flux-state.ts'
 import { openDisplay } from './live-tree.ts'
 import { attention } from './output.ts'
 import { FLUX_NAMESPACE, type Goal, blockedLayers, pendingCertificates, platformRows } from './platform-tree.ts'
-import { REQUESTED_AT, layersToPoke } from './poke.ts'
+import { HEALTH, REQUESTED_AT, layersToPoke } from './poke.ts'
 import { type Resource, GitRepository, Kustomization } from './resources.ts'
 import { type Follower, type Snapshot, followSnapshot } from './snapshot.ts'
 import { stuckError, timeoutError } from './stuck.ts'
@@ -12,6 +12,7 @@ import { stuckError, timeoutError } from './stuck.ts'
 const TICK_MS = 500
 const COALESCE_MS = 20
 const POKE_AGAIN_MS = 3000
+const HEALTH_GRACE_MS = 400
 
 export interface ConvergeOptions {
   /** The revision that every layer shall have. */
@@ -56,10 +57,18 @@ function unmet(snapshot: Snapshot, goal: Goal, token: string | undefined): strin
 /** Wakes layers that could go on; each once per reason, again after a while if nothing came of it. */
 function makePoker(api: Api): (snapshot: Snapshot, goal: Goal) => Promise<void> {
   const poked = new Map<string, { key: string, at: number }>()
+  const firstSeen = new Map<string, number>()
   return async (snapshot, goal) => {
-    const due = layersToPoke(snapshot, goal).filter(({ name, key }) => {
+    const now = Date.now()
+    const candidates = layersToPoke(snapshot, goal)
+    for (const name of firstSeen.keys()) if (!candidates.some(one => one.name === name && one.key === HEALTH)) firstSeen.delete(name)
+    const due = candidates.filter(({ name, key }) => {
       const last = poked.get(name)
-      return last === undefined || last.key !== key || Date.now() - last.at > POKE_AGAIN_MS
+      if (last !== undefined && last.key === key && now - last.at <= POKE_AGAIN_MS) return false
+      if (key !== HEALTH) return true
+      // a health check that has just begun looks by itself
+      if (!firstSeen.has(name)) firstSeen.set(name, now)
+      return now - (firstSeen.get(name) ?? now) >= HEALTH_GRACE_MS
     })
     await Promise.all(due.map(({ name, key }) => {
       poked.set(name, { key, at: Date.now() })

@@ -39,6 +39,9 @@ function judgeFailure(object: KubeObject, fallback: string): Judgement {
   return { state: conditionOf(object, 'Ready')?.status === 'False' ? 'failed' : 'working', words }
 }
 
+/** @returns a controller's progress message without what every such message repeats. */
+const progressWords = (words: string): string => words.replace(/ for revision \S+ with a timeout of \S+$/, '').replace(/sha1:([0-9a-f]{12})[0-9a-f]*/g, 'sha1:$1')
+
 /** @param revision the artifact revision that is meant, e.g. `main@sha1:…`; any when undefined */
 export function judgeGitRepository(source: GitRepositoryObject, revision: string | undefined): Judgement {
   if (source.spec?.suspend === true) return { state: 'stuck', words: 'suspended: Flux does not fetch it' }
@@ -69,9 +72,11 @@ export function judgeKustomization(kustomization: KustomizationObject, revision:
   if (condition.status === 'True') return { state: 'working', words: `has ${shortRevision(kustomization.status?.lastAppliedRevision)}, waits for ${shortRevision(revision)}` }
   const attempted = kustomization.status?.lastAttemptedRevision
   const current = condition.observedGeneration === undefined || condition.observedGeneration === kustomization.metadata.generation
+  // written where a wait was cut short because something newer came
+  if (/new reconciliation triggered/i.test(condition.message ?? '')) return { state: 'working', words: 'starts again' }
   if (condition.reason === 'DependencyNotReady') return { state: 'waiting', words: condition.message ?? 'waits for its dependencies' }
   if (!current || (revision !== undefined && attempted !== undefined && attempted !== revision)) return { state: 'working', words: `waits for ${shortRevision(revision)}` }
-  if (condition.status === 'Unknown') return { state: 'working', words: conditionOf(kustomization, 'Reconciling')?.message ?? condition.message ?? 'reconciling' }
+  if (condition.status === 'Unknown') return { state: 'working', words: progressWords(conditionOf(kustomization, 'Reconciling')?.message ?? condition.message ?? 'reconciling') }
   return judgeFailure(kustomization, 'reconciling')
 }
 
@@ -88,6 +93,9 @@ export function pinnedVersion(release: HelmReleaseObject, snapshot: Snapshot): s
   return release.spec?.chart?.spec.version ?? chartSourceOf(release, snapshot)?.spec?.ref?.tag
 }
 
+/** @returns true for the pinned version; helm-controller appends the digest of an OCI chart as build metadata. */
+export const isPinned = (version: string, pinned: string): boolean => version === pinned || version.split('+')[0] === pinned
+
 /** @returns the state of a release; a chart that cannot be had is its cause. */
 export function judgeRelease(release: HelmReleaseObject, snapshot: Snapshot): Judgement {
   if (release.spec?.suspend === true) return { state: 'stuck', words: 'suspended: Flux does not reconcile it' }
@@ -102,7 +110,7 @@ export function judgeRelease(release: HelmReleaseObject, snapshot: Snapshot): Ju
   }
   const version = release.status?.history?.[0]?.chartVersion
   const pinned = pinnedVersion(release, snapshot)
-  if (pinned !== undefined && version !== undefined && version !== pinned) return { state: 'working', words: `has chart version ${version}, waits for ${pinned}` }
+  if (pinned !== undefined && version !== undefined && !isPinned(version, pinned)) return { state: 'working', words: `has chart version ${version}, waits for ${pinned}` }
   return ready
 }
 

@@ -16,7 +16,7 @@ function tryGit(args: string[]): Promise<GitResult> {
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => { stdout += chunk })
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => { stderr += chunk })
     child.on('error', error => reject(hasCode(error, 'ENOENT') ? refusal('git is not installed', { fix: 'install git, then run the command again' }) : error))
-    child.on('close', code => resolve({ code: code ?? 1, stdout: stdout.trim(), stderr: stderr.trim() }))
+    child.on('close', code => resolve({ code: code ?? 1, stdout: stdout.trimEnd(), stderr: stderr.trim() }))
   })
 }
 

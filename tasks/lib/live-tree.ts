@@ -79,7 +79,8 @@ function plainDisplay(): Display {
       const now = Date.now()
       for (const row of rows) {
         const before = seen.get(row.label)
-        const changed = before === undefined || before.state !== row.state || before.words !== row.words
+        // progress within a state is for the reminder; new words of a failure are news
+        const changed = before === undefined || before.state !== row.state || (before.words !== row.words && (row.state === 'failed' || row.state === 'stuck'))
         const entry = remember(seen, row, now)
         const due = row.state !== 'ready' && row.state !== 'blocked' && now - entry.said >= REMIND_MS
         if (!changed && !due) continue

@@ -11,6 +11,9 @@ import type { KustomizationObject, Snapshot } from './snapshot.ts'
 
 export const REQUESTED_AT = 'reconcile.fluxcd.io/requestedAt'
 
+/** Key of a poke that restarts a health check. */
+export const HEALTH = 'health'
+
 /** Kinds whose health a task can see for itself; a layer with others in progress is left to its own health check. */
 const visible = new Set(['HelmRelease', 'ClusterIssuer', 'Deployment'])
 const healthy = new Set(['ConfigMap', 'Secret', 'Namespace', 'NetworkPolicy', 'ResourceQuota', 'LimitRange', 'Service', 'Ingress', 'Middleware', 'OCIRepository', 'HelmRepository', 'ServiceAccount', 'Certificate'])
@@ -40,7 +43,7 @@ export function layersToPoke(snapshot: Snapshot, goal: Goal): { name: string, ke
     const condition = conditionOf(layer, 'Ready')
     const { name, resourceVersion = '' } = layer.metadata
     if (condition?.reason === 'DependencyNotReady' && dependenciesReady(layer, snapshot, goal.revision)) return [{ name, key: `dependency ${resourceVersion}` }]
-    if (isCheckingHealth(layer) && partsAreHealthy(layer, snapshot)) return [{ name, key: `health ${layer.status?.lastAttemptedRevision ?? ''} ${conditionOf(layer, 'Reconciling')?.lastTransitionTime ?? ''}` }]
+    if (isCheckingHealth(layer) && partsAreHealthy(layer, snapshot)) return [{ name, key: HEALTH }]
     return []
   })
 }

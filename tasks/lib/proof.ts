@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import { type Api, get } from './api.ts'
 import { authorityOf, chainFault, missingNames, readChain } from './authorities.ts'
 import { certificateFinding, deepestCause, describe, releasePods } from './causes.ts'
-import { judgeChartSource, judgeGitRepository, judgeKustomization, judgeRelease, pinnedVersion, shortRevision } from './flux-state.ts'
+import { isPinned, judgeChartSource, judgeGitRepository, judgeKustomization, judgeRelease, pinnedVersion, shortRevision } from './flux-state.ts'
 import { type KubeObject, conditionOf, isReady, refOf } from './objects.ts'
 import { type Goal, inChainOrder } from './platform-tree.ts'
 import { Secret } from './resources.ts'
@@ -32,7 +32,7 @@ function releaseCheck(release: HelmReleaseObject, snapshot: Snapshot): Check {
   const pinned = pinnedVersion(release, snapshot)
   if (judged.state !== 'ready') return check(release, [judged.words, ...releasePods(release, snapshot).map(describe)].join(' · '), '')
   if (pinned === undefined) return check(release, 'its chart has no pinned version', '')
-  if (newest?.chartVersion !== pinned || newest.status !== 'deployed') return check(release, `has ${newest?.chartName ?? 'no chart'} ${newest?.chartVersion ?? ''} (${newest?.status ?? 'none'}), pinned is ${pinned}`, '')
+  if (newest === undefined || !isPinned(newest.chartVersion, pinned) || newest.status !== 'deployed') return check(release, `has ${newest?.chartName ?? 'no chart'} ${newest?.chartVersion ?? ''} (${newest?.status ?? 'none'}), pinned is ${pinned}`, '')
   return check(release, undefined, `${newest.chartName} ${newest.chartVersion}`)
 }
 

@@ -1,4 +1,5 @@
 /** What the platform is made of, read from the cluster: Flux objects, issuers, certificates and the pods behind them. */
+import { setMaxListeners } from 'node:events'
 import { type Api, type Watched, get, list, watch } from './api.ts'
 import type { KubeObject } from './objects.ts'
 import * as resources from './resources.ts'
@@ -80,6 +81,8 @@ export interface Follower {
 
 /** Follows everything by one watch stream per kind, whatever the number of objects. */
 export function followSnapshot(api: Api, options: { signal: AbortSignal, onChange: () => void }): Follower {
+  // every stream listens on the one signal
+  setMaxListeners(0, options.signal)
   const watched = new Map<keyof Snapshot, Watched<KubeObject>>(fields.map(field => [field, watch(api, followed[field], options)]))
   return {
     snapshot: () => platformOnly(Object.fromEntries([...watched].map(([field, kind]) => [field, [...kind.objects.values()]])) as unknown as Snapshot),
