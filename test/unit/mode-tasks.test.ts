@@ -3,6 +3,8 @@ import path from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { TaskError } from '../../tasks/lib/errors.ts'
+import { editScalar } from '../../tasks/lib/manifest-edit.ts'
+import { readManifest } from '../../tasks/lib/manifest-file.ts'
 import { type Mode, appTest, platformCerts, switchMode } from '../../tasks/lib/modes.ts'
 import { type Checkout, createCheckout } from './support/checkout.ts'
 import { app, appFile, settings, settingsFile } from './support/manifests.ts'
@@ -123,6 +125,17 @@ for (const [name, text, where] of broken) {
     assert.is(status, 2, stderr)
     assert.match(stderr, new RegExp(`^✗ .*\\n {2}where {2}${where}\\n`))
     assert.is(checkout.git('diff'), before)
+  })
+}
+
+for (const mode of [platformCerts, appTest]) {
+  test(`every value fits into the checkout’s own ${mode.target.file}`, () => {
+    const text = readManifest(mode.target.file)
+    const allowed = Object.values(mode.values)
+    for (const value of allowed) {
+      const edit = editScalar(text, { ...mode.target, allowed }, value)
+      assert.is(editScalar(edit.text, { ...mode.target, allowed }, edit.current).text, text)
+    }
   })
 }
 

@@ -32,7 +32,7 @@ export function createCheckout(files: Record<string, string>): Checkout {
   git('commit', '-qm', 'test: start')
   git('tag', 'start')
   const run: Checkout['run'] = (task, args, options = {}) => {
-    const loader = inRepository('node_modules/tsx/dist/loader.mjs')
+    const loader = inRepository('node_modules/tsx/dist/esm/index.mjs')
     return spawnSync(process.execPath, ['--import', loader, path.join(root, 'tasks', task), ...args], {
       cwd: options.cwd ?? root, encoding: 'utf8', env: { ...process.env, DRY_RUN: '', NO_COLOR: '1', ...options.env },
     })
