@@ -1,6 +1,6 @@
 /**
  * Runs the tests of the given areas, each file as a process of its own, and adds up what uvu counted.
- * Usage: node --import tsx test/run.ts [unit] [contract] [e2e] [part of a file's name …] [--jobs=N] [--timeout=SECONDS]
+ * Usage: node --import tsx/esm test/run.ts [unit] [contract] [e2e] [part of a file's name …] [--jobs=N] [--timeout=SECONDS]
  * A file that runs no test, ends early or takes too long counts as failed. In the unit area `tsc --noEmit` is one more test.
  */
 import { readdirSync } from 'node:fs'
@@ -30,7 +30,7 @@ interface Job {
 
 function listJobs(area: Area): Job[] {
   const files = readdirSync(path.join('test', area), { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.test.ts')).sort()
-  const jobs = files.map((file): Job => ({ area, name: `${area}/${file}`, command: [process.execPath, '--import', 'tsx', path.join('test', area, file)] }))
+  const jobs = files.map((file): Job => ({ area, name: `${area}/${file}`, command: [process.execPath, '--import', 'tsx/esm', path.join('test', area, file)] }))
   return area === 'unit' ? [{ area, name: 'unit/tsc --noEmit', command: ['node_modules/.bin/tsc', '--noEmit'] }, ...jobs] : jobs
 }
 
