@@ -17,8 +17,8 @@ import { type Totals, addTotals, readTotals } from './runner/totals.ts'
 const areas = ['unit', 'contract', 'e2e'] as const
 type Area = (typeof areas)[number]
 
-/** Seconds that one file may take. */
-const timeouts: Record<Area, number> = { unit: 60, contract: 300, e2e: 1800 }
+/** Seconds that one file may take, on a machine that is busy with a Go build. */
+const timeouts: Record<Area, number> = { unit: 120, contract: 300, e2e: 1800 }
 /** Milliseconds between signs of life of a file that still runs. */
 const HEARTBEAT = 30_000
 
