@@ -16,7 +16,8 @@ import (
 	v2 "github.com/fluxcd/helm-controller/api/v2"
 )
 
-// cluster is what all Helm actions share of the API server: one set of connections, and one mapper that learns kinds as their CRDs appear.
+// cluster is what the Helm actions of one reconciliation share of the API server.
+// Its mapper is new each time, and asks again for a kind that it does not know: CRDs come and go.
 type cluster struct {
 	config *rest.Config
 	http   *http.Client
@@ -25,12 +26,7 @@ type cluster struct {
 	typed  kubernetes.Interface
 }
 
-func newCluster(config *rest.Config) (*cluster, error) {
-	connections, err := rest.HTTPClientFor(config)
-	if err != nil {
-		return nil, err
-	}
-	// It asks the API server again for a kind that it does not know.
+func newCluster(config *rest.Config, connections *http.Client) (*cluster, error) {
 	mapper, err := apiutil.NewDynamicRESTMapper(config, connections)
 	if err != nil {
 		return nil, err
@@ -46,18 +42,22 @@ func newCluster(config *rest.Config) (*cluster, error) {
 	return &cluster{config: config, http: connections, mapper: mapper, client: direct, typed: typed}, nil
 }
 
-// clusterFor is the shared cluster, or one that acts as the object's service account.
+// clusterFor is the cluster as the object's service account sees it, if there is one.
 func (r *reconciler) clusterFor(object *v2.HelmRelease) (*cluster, error) {
 	account := object.Spec.ServiceAccountName
 	if account == "" {
 		account = r.options.serviceAccount
 	}
 	if account == "" {
-		return r.cluster, nil
+		return newCluster(r.config, r.http)
 	}
-	config := rest.CopyConfig(r.cluster.config)
+	config := rest.CopyConfig(r.config)
 	config.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + object.Namespace + ":" + account}
-	return newCluster(config)
+	connections, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, err
+	}
+	return newCluster(config, connections)
 }
 
 // getter hands the cluster to Helm, with the release's namespace as the default one.

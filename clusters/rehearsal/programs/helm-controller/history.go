@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+	"time"
 
 	"github.com/opencontainers/go-digest"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -64,11 +65,17 @@ func snapshotOf(release *releasev1.Release) (*v2.Snapshot, error) {
 		ChartName:     release.Chart.Metadata.Name,
 		ChartVersion:  release.Chart.Metadata.Version,
 		ConfigDigest:  chartutil.DigestValues(digest.Canonical, release.Config).String(),
-		FirstDeployed: metav1.NewTime(release.Info.FirstDeployed),
-		LastDeployed:  metav1.NewTime(release.Info.LastDeployed),
-		Deleted:       metav1.NewTime(release.Info.Deleted),
+		FirstDeployed: seconds(release.Info.FirstDeployed),
+		LastDeployed:  seconds(release.Info.LastDeployed),
+		Deleted:       seconds(release.Info.Deleted),
 		Status:        release.Info.Status.String(),
 	}, err
+}
+
+// seconds is a time as the API server will give it back: what is compared with it later must be equal.
+func seconds(moment time.Time) metav1.Time {
+	exact := metav1.NewTime(moment)
+	return exact.Rfc3339Copy()
 }
 
 // isTest excepts hooks that a user may run at any time.

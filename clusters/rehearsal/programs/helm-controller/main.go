@@ -59,11 +59,10 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	shared, err := newCluster(manager.GetConfig())
-	if err != nil {
-		return err
+	reconciler := &reconciler{
+		Client: manager.GetClient(), api: manager.GetAPIReader(), events: recorder, options: options,
+		config: manager.GetConfig(), http: manager.GetHTTPClient(),
 	}
-	reconciler := &reconciler{Client: manager.GetClient(), api: manager.GetAPIReader(), events: recorder, options: options, cluster: shared}
 	ctx := ctrl.SetupSignalHandler()
 	if err := reconciler.setup(ctx, manager); err != nil {
 		return err

@@ -54,7 +54,7 @@ func (w *work) prepare(ctx context.Context) (ctrl.Result, error) {
 	if err := w.dependencies(ctx); err != nil {
 		conditions.MarkFalse(object, meta.ReadyCondition, v2.DependencyNotReadyReason, "%s", err)
 		w.events.Event(object, corev1.EventTypeNormal, v2.DependencyNotReadyReason, err.Error())
-		ctrl.LoggerFrom(ctx).Info("dependencies do not meet ready condition", "reason", err.Error(), "retrying in", w.options.requeueDependency.String())
+		ctrl.LoggerFrom(ctx).Info("dependencies do not meet ready condition", "reason", err.Error(), "retrying in", later.RequeueAfter.String())
 		return later, errWaiting
 	}
 	if kind, key := sourceOf(object); w.options.acl.NoCrossNamespaceRefs && key.Namespace != object.Namespace {
@@ -69,26 +69,33 @@ func (w *work) prepare(ctx context.Context) (ctrl.Result, error) {
 		conditions.MarkFalse(object, meta.ReadyCondition, reasonSourceNotReady, "%s", missing)
 		return jitter.JitteredRequeueInterval(later), errWaiting
 	}
-	logger := ctrl.LoggerFrom(ctx)
+	if err := w.load(ctx, source); !errors.Is(err, errArtifactNotFound) {
+		return ctrl.Result{}, err
+	}
+	conditions.MarkFalse(object, meta.ReadyCondition, v2.ArtifactFailedReason,
+		"Source not ready: artifact not found. Retrying in %s", later.RequeueAfter)
+	return later, errWaiting
+}
+
+// load reads values, chart and health checks.
+func (w *work) load(ctx context.Context, source chartSource) (err error) {
+	object, logger := w.object, ctrl.LoggerFrom(ctx)
 	if w.values, err = chartutil.ChartValuesFromReferences(ctx, logger, w.Client, object.Namespace, object.GetValues(), object.Spec.ValuesFrom...); err != nil {
-		return ctrl.Result{}, w.fail(object, reasonValuesError, err)
+		return w.fail(object, reasonValuesError, err)
 	}
-	w.chart, w.revision, err = w.options.fetchChart(ctx, source)
-	if errors.Is(err, errArtifactNotFound) {
-		conditions.MarkFalse(object, meta.ReadyCondition, v2.ArtifactFailedReason,
-			"Source not ready: artifact not found. Retrying in %s", w.options.requeueDependency)
-		return later, errWaiting
+	if w.chart, w.revision, err = w.options.fetchChart(ctx, source); errors.Is(err, errArtifactNotFound) {
+		return err
 	}
 	if err != nil {
-		return ctrl.Result{}, w.fail(object, v2.ArtifactFailedReason, fmt.Errorf("Could not load chart: %w", err))
+		conditions.MarkFalse(object, meta.ReadyCondition, v2.ArtifactFailedReason, "Could not load chart: %s", err)
+		w.events.Event(object, corev1.EventTypeWarning, v2.ArtifactFailedReason, err.Error())
+		return err
 	}
-	readers, err := cel.NewStatusReader(object.Spec.HealthCheckExprs)
-	if err != nil {
-		return ctrl.Result{}, w.stall(object, meta.InvalidCELExpressionReason, err)
+	if w.readers, err = cel.NewStatusReader(object.Spec.HealthCheckExprs); err != nil {
+		return w.stall(object, meta.InvalidCELExpressionReason, err)
 	}
-	w.readers = readers
 	w.cluster, err = w.clusterFor(object)
-	return ctrl.Result{}, err
+	return err
 }
 
 // isPrerequisiteReason tells that a Ready=False of this reason ends when the prerequisites are fulfilled.

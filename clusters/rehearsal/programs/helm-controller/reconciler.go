@@ -3,13 +3,14 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"net/http"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/record"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,7 +28,8 @@ type reconciler struct {
 	api     client.Reader
 	events  record.EventRecorder
 	options options
-	cluster *cluster
+	config  *rest.Config
+	http    *http.Client
 }
 
 var ownedConditions = []string{
@@ -66,28 +68,6 @@ func (r *reconciler) Reconcile(ctx context.Context, request reconcile.Request) (
 	return r.release(ctx, patcher, object)
 }
 
-// refuseUnsupported names what this stand-in does not do. Passing over it would let a rehearsal succeed where the real one would do more.
-func refuseUnsupported(object *v2.HelmRelease) error {
-	switch {
-	case object.HasChartRef() == object.HasChartTemplate():
-		return errors.New("exactly one of spec.chart and spec.chartRef must be set")
-	case object.GetTest().Enable:
-		return errors.New("spec.test is not part of the rehearsal's helm-controller")
-	case object.Spec.KubeConfig != nil:
-		return errors.New("spec.kubeConfig is not part of the rehearsal's helm-controller")
-	case object.HasChartRef() && object.Spec.ChartRef.Kind == "ExternalArtifact":
-		return errors.New("ExternalArtifact is not part of the rehearsal's helm-controller")
-	case object.Spec.CommonMetadata != nil && len(object.Spec.CommonMetadata.Annotations) > 0:
-		return errors.New("spec.commonMetadata.annotations is not part of the rehearsal's helm-controller")
-	}
-	for _, dependency := range object.Spec.DependsOn {
-		if dependency.ReadyExpr != "" {
-			return errors.New("spec.dependsOn.readyExpr is not part of the rehearsal's helm-controller")
-		}
-	}
-	return nil
-}
-
 // stall says that nothing but a change of the object will help.
 func (r *reconciler) stall(object *v2.HelmRelease, reason string, err error) error {
 	conditions.MarkFalse(object, meta.ReadyCondition, reason, "%s", err)
@@ -124,7 +104,10 @@ func (r *reconciler) finish(ctx context.Context, patcher *patch.SerialPatcher, o
 		}
 		return err
 	}
-	return errors.Join(err, r.awaitCache(last, object))
+	if cacheErr := r.awaitCache(last, object); cacheErr != nil {
+		ctrl.LoggerFrom(ctx).Error(cacheErr, "the next reconciliation may act on an old history")
+	}
+	return err
 }
 
 func savePatch(ctx context.Context, patcher *patch.SerialPatcher, object *v2.HelmRelease, more ...patch.Option) error {
@@ -135,16 +118,12 @@ func savePatch(ctx context.Context, patcher *patch.SerialPatcher, object *v2.Hel
 // awaitCache waits until the cache holds the history just written: the next reconciliation decides by it.
 func (r *reconciler) awaitCache(ctx context.Context, object *v2.HelmRelease) error {
 	cached := &v2.HelmRelease{}
-	err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 5*time.Second, true, func(ctx context.Context) (bool, error) {
+	return wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 5*time.Second, true, func(ctx context.Context) (bool, error) {
 		if err := r.Get(ctx, client.ObjectKeyFromObject(object), cached); err != nil {
 			return apierrors.IsNotFound(err), client.IgnoreNotFound(err)
 		}
 		return equality.Semantic.DeepEqual(object.Status.History, cached.Status.History), nil
 	})
-	if err != nil {
-		return fmt.Errorf("cache does not show the written history: %w", err)
-	}
-	return nil
 }
 
 // delete uninstalls the release and removes what this controller made for it, unless the object is suspended.
