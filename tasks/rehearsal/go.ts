@@ -3,15 +3,17 @@ import { spawn } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { type TaskError, failure } from '../lib/errors.ts'
+import { secretKeys } from '../lib/inputs.ts'
 import { onTaskEnd } from '../lib/task.ts'
 import { sourceFolder } from './programs.ts'
 
 const TAIL_LINES = 15
 
-/** @returns the build's environment: our own cache, nothing of a user's Go flags. */
+/** @returns the build's environment: our own cache, nothing of a user's Go flags or runtime secrets. HOMELAB_GOCACHE names a cache that is kept. */
 export function goEnvironment(work: string): NodeJS.ProcessEnv {
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([key]) => !(secretKeys as readonly string[]).includes(key)))
   return {
-    ...process.env, GOCACHE: process.env.HOMELAB_GOCACHE ?? path.join(work, 'gocache'), GOTMPDIR: path.join(work, 'tmp'),
+    ...inherited, GOCACHE: process.env.HOMELAB_GOCACHE ?? path.join(work, 'gocache'), GOTMPDIR: path.join(work, 'tmp'),
     GOFLAGS: '-mod=readonly', GOTOOLCHAIN: 'local', GOWORK: 'off', CGO_ENABLED: '0',
   }
 }

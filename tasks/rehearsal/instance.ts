@@ -1,12 +1,9 @@
 /** What tasks see of the rehearsal: start it, find it, stop it. */
-import { type StdioOptions, spawn } from 'node:child_process'
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { failure } from '../lib/errors.ts'
 import { attention, doing, done, elapsed, waiting } from '../lib/output.ts'
 import { buildPrograms } from './build.ts'
+import { launchSupervisor, waitUntilReady } from './launch.ts'
 import { withLock } from './lock.ts'
 import { homelabHome, instanceFolder, instanceName } from './paths.ts'
 import { endProcess, isAlive } from './processes.ts'
@@ -30,7 +27,6 @@ export interface Instance {
   authorityFolder: string
 }
 
-const START_PATIENCE_MS = 90_000
 const STOP_PATIENCE_MS = 30_000
 
 function instanceOf(state: RehearsalState): Instance {
@@ -67,48 +63,16 @@ async function endOrphans(folder: string): Promise<void> {
   for (const name of last) await Promise.all(alive.filter(child => child.name === name).map(child => endProcess(child.ref, STOP_PATIENCE_MS)))
 }
 
-async function launch(name: string, programs: string, world: string): Promise<number> {
-  const main = fileURLToPath(new URL('supervisor-main.ts', import.meta.url))
-  // a session of its own, and nothing of this task's environment: it may hold secrets
-  const env = { PATH: process.env.PATH, HOME: process.env.HOME, HOMELAB_HOME: homelabHome() }
-  const stdio: StdioOptions = 'ignore'
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main, name, programs, world], { cwd: instanceFolder(name), env, stdio, detached: true })
-  child.unref()
-  return new Promise((resolve, reject) => {
-    child.once('error', reject)
-    child.once('spawn', () => resolve(child.pid ?? 0))
-  })
-}
-
-const startFailure = (name: string, why: string) => failure('the rehearsal cluster did not start', {
-  where: path.join(instanceFolder(name), 'logs'), why, fix: 'make rehearsal-down rehearsal-up (a fresh cluster)',
-})
-
-/** @param pid the supervisor, where this task has launched it */
-async function waitUntilReady(name: string, pid?: number): Promise<RehearsalState> {
-  const deadline = Date.now() + START_PATIENCE_MS
-  while (Date.now() < deadline) {
-    const state = await readState(instanceFolder(name))
-    if (state !== undefined && (pid === undefined || state.supervisor.pid === pid)) {
-      if (state.phase === 'ready') return state
-      if (state.phase === 'failed') throw startFailure(name, state.problem ?? '')
-      if (!await isAlive(state.supervisor)) throw startFailure(name, 'its supervisor ended')
-    }
-    await pause(25)
-  }
-  throw startFailure(name, `it was not ready after ${elapsed(START_PATIENCE_MS)}`)
-}
-
 async function start(name: string): Promise<Instance> {
   const live = await readLiveState(name)
-  if (live !== undefined) return instanceOf(live.phase === 'ready' ? live : await waitUntilReady(name))
+  if (live !== undefined) return instanceOf(live.phase === 'ready' ? live : await waitUntilReady(name, live.supervisor))
   const programs = await buildPrograms()
   const world = await prepareWorld(programs)
   const begin = Date.now()
   doing(`starting rehearsal cluster ${name}`)
   await endOrphans(instanceFolder(name))
   await mkdir(instanceFolder(name), { recursive: true, mode: 0o700 })
-  const state = await waitUntilReady(name, await launch(name, programs, world))
+  const state = await waitUntilReady(name, await launchSupervisor(name, programs, world))
   done(`rehearsal cluster ${name} is up · ${elapsed(Date.now() - begin)}`)
   return instanceOf(state)
 }

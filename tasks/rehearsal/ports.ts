@@ -1,6 +1,6 @@
 /** Free loopback ports: what one instance needs, found anew at every start. */
 import net from 'node:net'
-import { failure, messageOf } from '../lib/errors.ts'
+import { failure, hasCode, messageOf } from '../lib/errors.ts'
 
 export const portNames = [
   'etcd', 'etcdPeer', 'apiserver', 'registry', 'internet', 'kwok',
@@ -29,8 +29,9 @@ export async function isFree(port: number): Promise<boolean> {
   try {
     await close(await listen(port))
     return true
-  } catch {
-    return false
+  } catch (error) {
+    if (hasCode(error, 'EADDRINUSE') || hasCode(error, 'EACCES')) return false
+    throw error
   }
 }
 

@@ -1,11 +1,9 @@
 /** Starts all parts of one instance in an order that wastes no time, and ends them in an order that leaves nothing behind. */
-import { execFile } from 'node:child_process'
-import { mkdir, rm, symlink } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import type http from 'node:http'
 import path from 'node:path'
-import { promisify } from 'node:util'
-import { messageOf } from '../lib/errors.ts'
 import type { Api } from '../lib/api.ts'
+import { messageOf } from '../lib/errors.ts'
 import { startApiRelay } from './api-relay.ts'
 import { createBasics, waitForApi, waitForUse } from './bootstrap.ts'
 import { type Child, type ChildHooks, type ChildSpec, startChild } from './child.ts'
@@ -13,6 +11,7 @@ import * as controlPlane from './control-plane.ts'
 import type { Place } from './control-plane.ts'
 import { startControllerRunner } from './controller-runner.ts'
 import { type Credentials, prepareCredentials } from './credentials.ts'
+import { makeFolders } from './folders.ts'
 import { startInternet } from './internet.ts'
 import { startLoadBalancers } from './load-balancers.ts'
 import { pebble, registry } from './outside-world.ts'
@@ -53,18 +52,9 @@ function save(running: Running): void {
   })
 }
 
-/** The folder for a user's PATH, and the bare repository that Flux reads. */
-async function makeFolders({ folder, programs }: SupervisorOptions): Promise<void> {
-  for (const part of ['home', 'tmp', 'logs', 'git', 'authorities']) await mkdir(path.join(folder, part), { recursive: true, mode: 0o700 })
-  await rm(path.join(folder, 'bin'), { recursive: true, force: true })
-  await mkdir(path.join(folder, 'bin'))
-  for (const name of ['kubectl', 'helm']) await symlink(path.join(programs, name), path.join(folder, 'bin', name))
-  await promisify(execFile)('git', ['init', '--quiet', '--bare', '--initial-branch=main', path.join(folder, 'git', 'homelab.git')])
-}
-
 async function prepare(options: SupervisorOptions): Promise<Running> {
   const { folder, log } = options
-  await makeFolders(options)
+  await makeFolders(folder, options.programs)
   const ports = await findPorts((await readState(folder))?.ports)
   const state: RehearsalState = {
     name: options.name, phase: 'starting', supervisor: await refOfProcess(process.pid), programs: options.programs, ports, children: {},
