@@ -3,7 +3,7 @@ import { failure } from './errors.ts'
 import { attention, done, paint, say } from './output.ts'
 import type { Check } from './proof.ts'
 
-const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : word.endsWith('y') ? '' : 's'}`
+const plural = (count: number, word: string): string => `${count} ${count === 1 ? word : word.endsWith('y') ? word.replace(/y$/, 'ies') : `${word}s`}`
 
 /** Says what was proved, one line per kind, then each fault. */
 export function printChecks(checks: Check[]): void {

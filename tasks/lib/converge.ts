@@ -1,6 +1,6 @@
 /** Follows the platform until it is what Git says: one watch per kind, dependents woken the moment they can go on, causes named. */
 import { type Api, ifFound, isUnreachable, patch } from './api.ts'
-import { judgeGitRepository, shortRevision } from './flux-state.ts'
+import { judgeGitRepository, judgeRelease, shortRevision } from './flux-state.ts'
 import { openDisplay } from './live-tree.ts'
 import { attention } from './output.ts'
 import { FLUX_NAMESPACE, type Goal, blockedLayers, pendingCertificates, platformRows } from './platform-tree.ts'
@@ -50,6 +50,8 @@ function unmet(snapshot: Snapshot, goal: Goal, token: string | undefined): strin
   if (behind) return `${behind.label}: ${behind.words}`
   const unseen = token === undefined ? undefined : snapshot.kustomizations.find(layer => !goal.blocked.has(layer.metadata.name) && (layer.status?.lastHandledReconcileAt ?? '') < token)
   if (unseen) return `Kustomization/${FLUX_NAMESPACE}/${unseen.metadata.name}: not reconciled yet`
+  const release = snapshot.releases.map(one => ({ one, ...judgeRelease(one, snapshot) })).find(({ one, state }) => state !== 'ready' && !goal.blocked.has(one.metadata.labels?.['kustomize.toolkit.fluxcd.io/name'] ?? ''))
+  if (release) return `HelmRelease/${FLUX_NAMESPACE}/${release.one.metadata.name}: ${release.words}`
   const [certificate] = pendingCertificates(snapshot)
   return certificate && `${certificate.label}: ${certificate.words}`
 }

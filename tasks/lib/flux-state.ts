@@ -21,7 +21,7 @@ const unrecoverable = [
   /kustomization path not found/i, /kustomize build failed|accumulating resources|no such file or directory/i, /variable not set|strict mode|bad substitution|parse error in substitution/i,
   /dry-run failed \((Invalid|BadRequest|MethodNotAllowed)\)|dry-run failed.*(is invalid|strict decoding error|failed to create typed patch|immutable)/is, /failed to decode Kubernetes YAML|error converting YAML|yaml: /i,
   /MANIFEST_UNKNOWN|manifest unknown|NAME_UNKNOWN|no '.*' chart with version|chart version.*not found|invalid chart reference|improper constraint/i,
-  /values don't meet the specifications of the schema|YAML parse error on|execution error at|parse error at|error calling include/i,
+  /server-side apply failed for object .* is invalid: /s, /values don't meet the specifications of the schema|YAML parse error on|execution error at|parse error at|error calling include/i,
 ]
 
 /** @returns true when retrying cannot help; `words` is a condition's message. */
@@ -93,8 +93,10 @@ export function pinnedVersion(release: HelmReleaseObject, snapshot: Snapshot): s
   return release.spec?.chart?.spec.version ?? chartSourceOf(release, snapshot)?.spec?.ref?.tag
 }
 
-/** @returns true for the pinned version; helm-controller appends the digest of an OCI chart as build metadata. */
-export const isPinned = (version: string, pinned: string): boolean => version === pinned || version.split('+')[0] === pinned
+const plainVersion = (version: string): string => version.replace(/^v/, '').split('+')[0] ?? ''
+
+/** @returns true for the pinned version: an OCI tag may begin with a v, and helm-controller appends an OCI chart's digest as build metadata. */
+export const isPinned = (version: string, pinned: string): boolean => plainVersion(version) === plainVersion(pinned)
 
 /** @returns the state of a release; a chart that cannot be had is its cause. */
 export function judgeRelease(release: HelmReleaseObject, snapshot: Snapshot): Judgement {
@@ -105,7 +107,11 @@ export function judgeRelease(release: HelmReleaseObject, snapshot: Snapshot): Ju
     return { state: chart.state, words: `${source.kind}/${source.metadata.name}: ${chart.words}` }
   }
   if (!isReady(release)) {
+    if (/latest generation of object has not been reconciled/.test(conditionOf(release, 'Ready')?.message ?? '')) return { state: 'working', words: 'waits for its chart' }
     if (conditionOf(release, 'Ready')?.reason === 'DependencyNotReady') return { state: 'waiting', words: conditionOf(release, 'Ready')?.message ?? '' }
+    const released = conditionOf(release, 'Released')
+    // a retry under way is still a release that failed
+    if (released?.status === 'False' && conditionOf(release, 'Ready')?.status !== 'False') return { state: 'failed', words: released.message ?? '' }
     return judgeFailure(release, 'not installed yet')
   }
   const version = release.status?.history?.[0]?.chartVersion
