@@ -1,6 +1,6 @@
 /** Builds the programs of the rehearsal cluster once; a finished build is never touched again. */
-import { existsSync } from 'node:fs'
-import { appendFile, mkdir, readFile, rename, rm } from 'node:fs/promises'
+import { appendFileSync, existsSync } from 'node:fs'
+import { mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { failure, hasCode } from '../lib/errors.ts'
@@ -58,20 +58,20 @@ async function compile(work: string, output: string): Promise<void> {
   const begin = Date.now()
   const position: BuildPosition = { done: compiled.size, total: packages.size, kept: compiled.size, spent: 0, cores: availableParallelism() }
   say(`  ${packages.size} packages${compiled.size > 0 ? `, ${compiled.size} of them kept from an interrupted build` : ''}`)
-  const fresh: string[] = []
+  const begun: string[] = []
   const stop = showProgress(() => progressLine({ ...position, done: compiled.size, spent: Date.now() - begin }))
   try {
     await go(['build', '-v', '-trimpath', '-buildvcs=false', `-ldflags=${await linkerFlags()}`, `-o=${output}${path.sep}`, ...targets], {
       work, onLine: line => {
         if (!packages.has(line)) return
         compiled.add(line)
-        fresh.push(line)
+        // go names a package when it begins: those named last may not be finished
+        const finished = begun.push(line) > position.cores * 2 ? begun.shift() : undefined
+        if (finished !== undefined) appendFileSync(record, `${finished}\n`)
       },
     })
   } finally {
     stop()
-    // the ones named last may not have been finished
-    await appendFile(record, fresh.slice(0, -position.cores * 2).map(line => `${line}\n`).join(''))
   }
 }
 
