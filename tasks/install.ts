@@ -30,7 +30,7 @@ await runTask(async () => {
   const commit = await chooseCommit(target, settings)
   const revision = revisionOf(settings.gitBranch, commit)
   const api = await connect(target)
-  const [objects, synced, kept, neighbours] = await Promise.all([fluxObjects(target), readSourceSecret(api), keptObjects(api), neighboursToRecord(api), requireRoom(api)])
+  const [version, objects, synced, kept, neighbours] = await Promise.all([fluxVersion(target), fluxObjects(target), readSourceSecret(api), keptObjects(api), neighboursToRecord(api), requireRoom(api)])
   const existing = synced ?? keptInputs(kept)
   const inputs = planInputs({ given: environment.given, existing, rehearsal: !target.named })
   refuseInvalid(inputs)
@@ -41,13 +41,13 @@ await runTask(async () => {
   }
 
   await publish(target, settings, commit)
-  doing(`Flux ${fluxVersion(objects)} and the runtime inputs`)
+  doing(`Flux ${version} and the runtime inputs`)
   const applied = await applyAll(api, [...kept, ...neighbours, ...objects, renderSecret(inputs.data)])
   if (kept.length > 0) {
     await forgetKept(api)
     done('certificates and passwords that the last teardown kept stand again')
   }
-  done(applied.changed === 0 ? `Flux ${fluxVersion(objects)} already there` : `Flux ${fluxVersion(objects)} · ${applied.changed} of ${applied.total} objects changed`)
+  done(applied.changed === 0 ? `Flux ${version} already there` : `Flux ${version} · ${applied.changed} of ${applied.total} objects changed`)
   done(inputs.changed ? `runtime inputs: ${countStates(inputs)}` : 'runtime inputs already there')
   for (const { key, whereToGet } of inputs.missing) attention(`${key} is missing: ${whereToGet}`)
 

@@ -1,4 +1,6 @@
 /** The first step of an install: Flux itself, its source and its root, from clusters/<scope>/flux-system. */
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
 import { type Api, get } from './api.ts'
 import { isOurs, parseManifests } from './apply.ts'
 import { failure, refusal } from './errors.ts'
@@ -19,10 +21,12 @@ export async function fluxObjects(target: Target): Promise<KubeObject[]> {
   return objects
 }
 
-/** @returns the Flux version that the manifests install, e.g. `v2.9.5`. */
-export function fluxVersion(objects: KubeObject[]): string {
-  const controller = objects.find(object => object.kind === 'Deployment' && object.metadata.name === 'kustomize-controller')
-  return controller?.metadata.labels?.['app.kubernetes.io/version'] ?? 'of unknown version'
+/** @returns the Flux version that clusters/<scope> pins, e.g. `v2.9.5`: part of the URL of its install.yaml. */
+export async function fluxVersion(target: Target): Promise<string> {
+  const file = path.join('clusters', target.scope, 'flux-system', 'kustomization.yaml')
+  const version = /\/(v\d+\.\d+\.\d+)\/install\.yaml/.exec(await readFile(inRepository(file), 'utf8'))?.[1]
+  if (version === undefined) throw failure('the Flux version is not pinned', { where: file, fix: 'name a release: …/v2.9.5/install.yaml' })
+  return version
 }
 
 /** @throws refusal when the cluster has what an install would take from somebody else: a Flux of its own, or k3s's own Traefik */
