@@ -80,28 +80,33 @@ function start(running: Running, ...specs: ChildSpec[]): Child[] {
   return children
 }
 
-async function startControlPlane(running: Running, place: Place, credentials: Credentials): Promise<Api> {
+async function startRelay(running: Running, credentials: Credentials): Promise<Api> {
+  await rm(path.join(running.options.folder, 'api.sock'), { force: true })
+  const { api, server } = await startApiRelay('api.sock', running.state.ports.apiserver, credentials)
+  running.servers.push(server)
+  return api
+}
+
+async function startControlPlane(running: Running, place: Place, api: Api): Promise<void> {
   const begin = Date.now()
   start(running, controlPlane.etcd(place), controlPlane.apiserver(place))
-  await rm(path.join(place.folder, 'api.sock'), { force: true })
-  const { api, server } = await startApiRelay('api.sock', place.ports.apiserver, credentials)
-  running.servers.push(server)
   await waitForApi(api)
   running.options.log(`kube-apiserver is ready after ${Date.now() - begin} ms`)
   start(running, controlPlane.controllerManager(place), controlPlane.scheduler(place), controlPlane.kwok(place))
   await createBasics(api)
   await waitForUse(api)
   running.options.log(`pods can run after ${Date.now() - begin} ms`)
-  return api
 }
 
 async function startAll(running: Running): Promise<void> {
   const { options: { folder, programs, world, name, log }, state, hooks, stopping: { signal } } = running
   const place = { folder, programs, ports: state.ports }
   const credentials = await prepareCredentials(place, name)
-  const control = startControlPlane(running, place, credentials)
-  const outside = start(running, registry(place, path.join(world, 'charts')), pebble(place, 'staging', credentials.ca), pebble(place, 'prod', credentials.ca))
-  const api = await control
+  const api = await startRelay(running, credentials)
+  const acme = { api, ca: credentials.ca }
+  const control = startControlPlane(running, place, api)
+  const outside = start(running, registry(place, path.join(world, 'charts')), pebble(place, 'staging', acme), pebble(place, 'prod', acme))
+  await control
   running.servers.push(await startInternet({ folder, world, ports: state.ports, api }))
   startLoadBalancers(api, signal, log)
   startVolumes(api, signal, log)

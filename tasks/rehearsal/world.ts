@@ -1,6 +1,6 @@
 /** Prepares the rehearsal's outside world once: the Flux install manifest and the charts, as files that internet.ts serves. */
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,8 +16,8 @@ export const chartSources = inRepository('clusters', 'rehearsal', 'charts')
 
 async function filesBelow(folder: string): Promise<string[]> {
   if (!existsSync(folder)) return []
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  return entries.filter(entry => entry.isFile()).map(entry => path.join(entry.parentPath, entry.name)).sort()
+  const names = await readdir(folder, { recursive: true })
+  return names.map(name => path.join(folder, name)).filter(file => statSync(file).isFile()).sort()
 }
 
 /** Charts and the code that makes the manifest have a hash of their own: an edited chart must not mean a new build. */
@@ -25,7 +25,7 @@ async function worldHash(programs: string): Promise<string> {
   const hash = createHash('sha256').update(programs)
   if (isUpstreamWanted()) hash.update(JSON.stringify(await upstreamPins()))
   const own = ['flux-controllers.ts', 'flux-manifest.ts', 'charts.ts'].map(name => fileURLToPath(new URL(name, import.meta.url)))
-  for (const file of [...await filesBelow(chartSources), ...own]) hash.update(`\0${path.basename(file)}\0`).update(await readFile(file))
+  for (const file of [...await filesBelow(chartSources), ...own]) hash.update(`\0${path.relative(chartSources, file)}\0`).update(await readFile(file))
   return hash.digest('hex').slice(0, 16)
 }
 
