@@ -66,7 +66,8 @@ type getter struct {
 	namespace string
 }
 
-func (g getter) ToRESTConfig() (*rest.Config, error)    { return g.config, nil }
+// ToRESTConfig gives a copy: kubectl's factory, which Helm uses, writes the path of each kind into what it gets.
+func (g getter) ToRESTConfig() (*rest.Config, error)    { return rest.CopyConfig(g.config), nil }
 func (g getter) ToRESTMapper() (meta.RESTMapper, error) { return g.mapper, nil }
 func (g getter) ToRawKubeConfigLoader() clientcmd.ClientConfig {
 	overrides := &clientcmd.ConfigOverrides{Context: clientcmdapi.Context{Namespace: g.namespace}}

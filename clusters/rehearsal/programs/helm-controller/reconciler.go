@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	kerrors "k8s.io/apimachinery/pkg/util/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/record"
@@ -33,7 +34,7 @@ type reconciler struct {
 }
 
 var ownedConditions = []string{
-	v2.ReleasedCondition, v2.RemediatedCondition, meta.ReconcilingCondition, meta.ReadyCondition, meta.StalledCondition,
+	v2.DriftedCondition, v2.ReleasedCondition, v2.RemediatedCondition, meta.ReconcilingCondition, meta.ReadyCondition, meta.StalledCondition,
 }
 
 // errWaiting means: look again later, and leave status.observedGeneration as it is.
@@ -98,11 +99,13 @@ func (r *reconciler) finish(ctx context.Context, patcher *patch.SerialPatcher, o
 	// A status must be written even if this process was told to stop.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if patchErr := savePatch(last, patcher, object, settled...); patchErr != nil {
-		if object.DeletionTimestamp.IsZero() || !apierrors.IsNotFound(patchErr) {
-			err = errors.Join(err, patchErr)
-		}
-		return err
+	patchErr := savePatch(last, patcher, object, settled...)
+	if !object.DeletionTimestamp.IsZero() {
+		// Without its finalizer the object is gone before its status is written.
+		patchErr = kerrors.FilterOut(patchErr, apierrors.IsNotFound)
+	}
+	if patchErr != nil {
+		return errors.Join(err, patchErr)
 	}
 	if cacheErr := r.awaitCache(last, object); cacheErr != nil {
 		ctrl.LoggerFrom(ctx).Error(cacheErr, "the next reconciliation may act on an old history")
