@@ -59,7 +59,7 @@ test('keep passwords in Secrets', () => {
 
 test('put the mail domain and the answer for Traefik into the configuration of oauth2-proxy', () => {
   const config = rendered.get('oauth2-proxy')?.find(one => one.kind === 'ConfigMap')
-  assert.match(String((config?.data as Record<string, string>)['oauth2_proxy.cfg']), /email_domains = \[ "homelab\.example\.com" \]\nupstreams = \[ "static:\/\/202" \]/)
+  assert.match(String((config?.data as Record<string, string>)['oauth2_proxy.cfg']), /^email_domains = \[ "[^"$]+" \]\nupstreams = \[ "static:\/\/202" \]/)
 })
 
 test('meet the pod security level of their namespace', () => {
