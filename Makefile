@@ -3,7 +3,7 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 
-tsx := node --import tsx
+tsx := node --import tsx/esm
 packages := node_modules/.package-lock.json
 app_tests := app-test-staging-le-staging app-test-staging-le-prod app-test-prod-le-staging app-test-prod-le-prod
 

@@ -30,14 +30,15 @@ interface RunOptions { env?: NodeJS.ProcessEnv, cwd?: string, input?: string, on
 export function run(program: string, args: string[], options: RunOptions = {}): Promise<Run> {
   const started = Date.now()
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: options.cwd, env: { ...environment, ...options.env } })
+    const child = spawn(program, args, { cwd: options.cwd, env: { ...environment, ...options.env }, stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] })
     let stdout = ''
     let stderr = ''
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => { stdout += chunk })
-    child.stderr.setEncoding('utf8').on('data', (chunk: string) => { stderr += chunk })
+    child.stdout?.setEncoding('utf8').on('data', (chunk: string) => { stdout += chunk })
+    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => { stderr += chunk })
     child.on('error', reject)
     child.on('close', code => resolve({ code: code ?? 128, stdout, stderr, seconds: (Date.now() - started) / 1000 }))
-    child.stdin.end(options.input ?? '')
+    child.stdin?.on('error', reject)
+    child.stdin?.end(options.input)
     options.onStart?.(child)
   })
 }
