@@ -68,6 +68,9 @@ await runTask(async () => {
   const jobs = (wanted.length > 0 ? wanted : areas).flatMap(listJobs).filter(({ name }) => filters.length === 0 || filters.some(filter => name.includes(filter)))
   if (jobs.length === 0) throw refusal('no test file matches', { why: `areas ${areas.join(', ')}; a name is part of a path below test/` })
 
+  // the unit area needs neither Go nor a cluster; a cold build takes longer than any one test file may
+  if (jobs.some(({ area }) => area !== 'unit')) await (await import('../tasks/rehearsal/build.ts')).buildPrograms()
+
   const timeout = ({ area }: Job): number => Number(values.timeout ?? timeouts[area]) * 1000
   const isClusterJob = ({ area }: Job): boolean => area === 'e2e'
   const started = Date.now()
