@@ -8,7 +8,7 @@ import { loadEnvironment } from './lib/environment.ts'
 import { fluxObjects, fluxVersion, requireRoom } from './lib/flux-install.ts'
 import { headCommit } from './lib/git.ts'
 import { planInputs } from './lib/input-plan.ts'
-import { countStates, describePlan, refuseInvalid, renderSecret } from './lib/input-report.ts'
+import { countStates, describePlan, refuseInvalid, refuseInvalidGiven, renderSecret } from './lib/input-report.ts'
 import { neighboursToRecord } from './lib/inventory.ts'
 import { forgetKept, keptInputs, keptObjects } from './lib/kept-data.ts'
 import { refOf } from './lib/objects.ts'
@@ -22,6 +22,7 @@ import { runTask } from './lib/task.ts'
 await runTask(async () => {
   const started = Date.now()
   const environment = await loadEnvironment()
+  refuseInvalidGiven(environment.given)
   const settings = await readPlatformSettings()
   await headCommit()
 

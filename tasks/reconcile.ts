@@ -8,7 +8,7 @@ import { loadEnvironment } from './lib/environment.ts'
 import { failure } from './lib/errors.ts'
 import { shortRevision } from './lib/flux-state.ts'
 import { planInputs } from './lib/input-plan.ts'
-import { countStates, describePlan, refuseInvalid, renderSecret } from './lib/input-report.ts'
+import { countStates, describePlan, refuseInvalid, refuseInvalidGiven, renderSecret } from './lib/input-report.ts'
 import { data, doing, done, elapsed } from './lib/output.ts'
 import { readPlatformSettings } from './lib/settings.ts'
 import { settle } from './lib/settle.ts'
@@ -20,6 +20,7 @@ import { runTask } from './lib/task.ts'
 await runTask(async () => {
   const started = Date.now()
   const environment = await loadEnvironment()
+  refuseInvalidGiven(environment.given)
   const settings = await readPlatformSettings()
   const target = await resolveTarget(environment.kubeContext, { start: false })
   announce(target)

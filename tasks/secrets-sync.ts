@@ -6,7 +6,7 @@ import { applyAll } from './lib/apply.ts'
 import { loadEnvironment } from './lib/environment.ts'
 import { failure } from './lib/errors.ts'
 import { planInputs } from './lib/input-plan.ts'
-import { countStates, describePlan, refuseInvalid, renderSecret, sourceSecret } from './lib/input-report.ts'
+import { countStates, describePlan, refuseInvalid, refuseInvalidGiven, renderSecret, sourceSecret } from './lib/input-report.ts'
 import { attention, data, doing, done, next } from './lib/output.ts'
 import { Namespace } from './lib/resources.ts'
 import { get } from './lib/api.ts'
@@ -16,6 +16,7 @@ import { runTask } from './lib/task.ts'
 
 await runTask(async () => {
   const environment = await loadEnvironment()
+  refuseInvalidGiven(environment.given)
   const target = await resolveTarget(environment.kubeContext, { start: false })
   announce(target)
   const api = await connect(target)

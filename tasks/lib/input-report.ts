@@ -1,6 +1,7 @@
 /** What becomes of an input plan: the Secret to apply, and the texts that a person reads. Only renderSecret() carries values. */
 import { refusal } from './errors.ts'
 import type { TaskError } from './errors.ts'
+import { planInputs } from './input-plan.ts'
 import type { InputPlan, InputRow, InputState } from './input-plan.ts'
 import { derivedInputs, settingKeys, valueInputs } from './inputs.ts'
 
@@ -49,6 +50,11 @@ export function countStates({ rows }: Pick<InputPlan, 'rows'>): string {
 /** @throws TaskError (exit 2) naming every key whose value can't be used. Call it before anything is written. */
 export function refuseInvalid(plan: Pick<InputPlan, 'invalid'>): void {
   if (plan.invalid.length > 0) throw invalidInputs(plan.invalid)
+}
+
+/** @throws TaskError as refuseInvalid() does, for the user's own values alone: before a cluster is started or asked. */
+export function refuseInvalidGiven(given: Record<string, string>): void {
+  refuseInvalid(planInputs({ given, existing: undefined, rehearsal: true }))
 }
 
 function invalidInputs(invalid: InputPlan['invalid']): TaskError {

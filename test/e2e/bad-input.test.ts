@@ -53,6 +53,21 @@ for (const [name, text, where] of envFaults) {
   test(`.env with ${name}`, () => withEnvFile(text, async () => expectError(await make(lab, 'install'), 2, where)))
 }
 
+const badValues: [string, string, string, RegExp][] = [
+  ['a placeholder', 'OAUTH2_PROXY_CLIENT_SECRET', 'change-me-please', /placeholder/],
+  ['44 bytes of base64', 'OAUTH2_PROXY_COOKIE_SECRET', 'q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA=', /44 bytes/],
+  ['15 bytes', 'OAUTH2_PROXY_COOKIE_SECRET', 'abcdefghijk1234', /15 bytes/],
+]
+for (const [name, key, value, why] of badValues) {
+  test(`${key} with ${name}, and no word of the value`, () => withEnvFile(`${key}=${value}\n`, async () => {
+    for (const target of ['install', 'secrets-sync']) {
+      const result = await make(lab, target)
+      expectError(result, 2, key, why)
+      assert.not.ok(result.stderr.includes(value))
+    }
+  }))
+}
+
 test('.env that others can read is warned about', () => withEnvFile('KUBE_CONTEXT=gone\n', async () => {
   await chmod(path.join(lab.folder, '.env'), 0o644)
   const result = await make(lab, 'verify')

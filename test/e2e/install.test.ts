@@ -12,7 +12,8 @@ const test = suite('install')
 let lab: Lab
 // found again wherever a secret leaks to: long, unlikely, valid for each key
 const canaries = { OAUTH2_PROXY_CLIENT_ID: 'canary-client-5f1e7a90', OAUTH2_PROXY_CLIENT_SECRET: 'Canary0Secret4c2b8e61f7', OTLP_AUTH_TOKEN: 'Canary0Token9d3a7f52e8b1', MONGODB_PASSWORD: 'Canary0Mongo1b6e4d93c7a2' }
-const secrets = Object.values(canaries).slice(1)
+const rotated = 'Canary0Rotated8c5d2e91b7f4'
+const secrets = [...Object.values(canaries).slice(1), rotated]
 
 /** Samples the command lines and environments of other processes while `work` runs. @returns every place where a secret was seen. */
 async function watchProcesses(work: () => Promise<void>): Promise<string[]> {
@@ -96,6 +97,16 @@ test('every rendered object passes a server-side dry run', async () => {
     assert.ok(parseAllDocuments(text).length > 0)
     await kubectl(lab, ['apply', '--server-side', '--force-conflicts', '--dry-run=server', '--field-manager=kustomize-controller', '-f', '-'], { input: text })
   }
+})
+
+test('secrets-sync puts no secret into a command line or its output', async () => {
+  const leaks = await watchProcesses(async () => {
+    const result = await make(lab, 'secrets-sync', { env: { ...canaries, OTLP_AUTH_TOKEN: rotated } })
+    expectCode(result, 0)
+    assert.match(result.stderr, 'rolls the pods of clickstack, otel')
+    for (const secret of secrets) assert.not.ok((result.stdout + result.stderr).includes(secret))
+  })
+  assert.equal(leaks, [])
 })
 
 test('no secret is in any file that the run left, the cluster\'s own store apart', async () => {
