@@ -1,7 +1,7 @@
 /**
  * Decides whom to wake. Flux polls: a dependent looks for its dependency every --requeue-dependency, a health check every 5 s. An annotation
  * wakes a Kustomization at once, and with CancelHealthCheckOnNewRevision it also restarts a running health check, whose first look is immediate
- * (kustomize-controller 1.9, facts in docs/architecture.md).
+ * (seen on kustomize-controller 1.9.5).
  */
 import { pendingParts } from './causes.ts'
 import { inventoryOf, isAppliedAt } from './flux-state.ts'
