@@ -18,6 +18,7 @@ import { settle } from './lib/settle.ts'
 import { readSourceSecret } from './lib/source-secret.ts'
 import { announce, connect, resolveTarget } from './lib/target.ts'
 import { runTask } from './lib/task.ts'
+import { readInstance } from './rehearsal/instance.ts'
 
 await runTask(async () => {
   const started = Date.now()
@@ -25,6 +26,11 @@ await runTask(async () => {
   refuseInvalidGiven(environment.given)
   const settings = await readPlatformSettings()
   await headCommit()
+
+  if (environment.dryRun && environment.kubeContext === '' && await readInstance() === undefined) {
+    data(['start the rehearsal cluster', 'apply clusters/rehearsal/flux-system', ...describePlan(planInputs({ given: environment.given, existing: undefined, rehearsal: true }), { written: false })].join('\n'))
+    return done('dry run: nothing was started')
+  }
 
   const target = await resolveTarget(environment.kubeContext, { start: true })
   announce(target)

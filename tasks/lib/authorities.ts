@@ -24,7 +24,7 @@ export interface Authority {
  * (https://letsencrypt.org/certificates/, https://letsencrypt.org/docs/staging-environment/).
  */
 const letsEncrypt: Record<string, () => Authority> = {
-  'letsencrypt-prod': () => ({ roots: rootCertificates.map(pem => new X509Certificate(pem)), signer: /^(?!.*\(STAGING\)).*Internet Security Research Group/s }),
+  'letsencrypt-prod': () => ({ roots: rootCertificates.map(pem => new X509Certificate(pem)), signer: /^(?!.*\(STAGING\)).*(Internet Security Research Group|\bISRG\b)/s }),
   'letsencrypt-staging': () => ({ roots: undefined, signer: /\(STAGING\)/ }),
 }
 

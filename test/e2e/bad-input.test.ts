@@ -1,4 +1,5 @@
 /** What a user gets wrong: each ends with a clear error in the house form, touches nothing, and goes away when it is mended. */
+import { existsSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -100,6 +101,13 @@ test('the rehearsal cluster does not run', async () => {
   for (const target of ['verify', 'flux-reconcile', 'secrets-sync', 'teardown', 'rehearsal-env']) expectError(await make(lab, target), 1, 'not running')
 })
 
+test('a dry run starts and builds nothing', async () => {
+  const result = await make(lab, 'install', { env: { DRY_RUN: '1' } })
+  assert.match(result.stdout, 'start the rehearsal cluster')
+  assert.match(result.stderr, '✔ dry run: nothing was started')
+  assert.not.ok(existsSync(path.join(home, 'programs')))
+})
+
 test('a name that is no instance name', async () => expectError(await make(lab, 'rehearsal-up', { env: { REHEARSAL: 'Not A Name' } }), 2, 'REHEARSAL'))
 
 test('a timeout that is no number', async () => expectError(await make(lab, 'install', { env: { TIMEOUT: 'soon' } }), 2, 'TIMEOUT'))
@@ -136,7 +144,7 @@ test('a home that cannot be written', async () => {
   expectError(await make(lab, 'rehearsal-up', { env: { HOMELAB_HOME: path.join(file, 'below') } }), 1, 'a-file')
 })
 
-test('a shallow mistake in the mode\'s name', async () => {
+test('a mode that does not exist', async () => {
   const result = await run('node', ['--import', 'tsx/esm', 'tasks/app-test.ts', 'stage-le-prod'], { cwd: lab.folder, env: lab.env })
   assert.is(result.code, 2)
 })
