@@ -4,15 +4,13 @@ import { judgeGitRepository, judgeRelease, shortRevision } from './flux-state.ts
 import { openDisplay } from './live-tree.ts'
 import { attention } from './output.ts'
 import { FLUX_NAMESPACE, type Goal, blockedLayers, pendingCertificates, platformRows } from './platform-tree.ts'
-import { HEALTH, REQUESTED_AT, layersToPoke } from './poke.ts'
+import { REQUESTED_AT, makeWaker } from './poke.ts'
 import { type Resource, GitRepository, Kustomization } from './resources.ts'
 import { type Follower, type Snapshot, followSnapshot } from './snapshot.ts'
 import { stuckError, timeoutError } from './stuck.ts'
 
 const TICK_MS = 500
 const COALESCE_MS = 20
-const POKE_AGAIN_MS = 3000
-const HEALTH_GRACE_MS = 400
 
 export interface ConvergeOptions {
   /** The revision that every layer shall have. */
@@ -56,29 +54,6 @@ function unmet(snapshot: Snapshot, goal: Goal, token: string | undefined): strin
   return certificate && `${certificate.label}: ${certificate.words}`
 }
 
-/** Wakes layers that could go on; each once per reason, again after a while if nothing came of it. */
-function makePoker(api: Api): (snapshot: Snapshot, goal: Goal) => Promise<void> {
-  const poked = new Map<string, { key: string, at: number }>()
-  const firstSeen = new Map<string, number>()
-  return async (snapshot, goal) => {
-    const now = Date.now()
-    const candidates = layersToPoke(snapshot, goal)
-    for (const name of firstSeen.keys()) if (!candidates.some(one => one.name === name && one.key === HEALTH)) firstSeen.delete(name)
-    const due = candidates.filter(({ name, key }) => {
-      const last = poked.get(name)
-      if (last !== undefined && last.key === key && now - last.at <= POKE_AGAIN_MS) return false
-      if (key !== HEALTH) return true
-      // a health check that has just begun looks by itself
-      if (!firstSeen.has(name)) firstSeen.set(name, now)
-      return now - (firstSeen.get(name) ?? now) >= HEALTH_GRACE_MS
-    })
-    await Promise.all(due.map(({ name, key }) => {
-      poked.set(name, { key, at: Date.now() })
-      return poke(api, Kustomization, { name, token: newToken() })
-    }))
-  }
-}
-
 /**
  * Sets Flux going: the source when it has not the revision yet (its new artifact wakes all layers), else the layers.
  * @returns the token that every layer must have handled, where layers were woken and all must be
@@ -112,7 +87,7 @@ function makeWait(): Wait {
 
 async function followToGoal(api: Api, follower: Follower, wait: Wait, options: ConvergeOptions): Promise<Converged> {
   const display = openDisplay()
-  const pokeLayers = makePoker(api)
+  const toWake = makeWaker()
   const end = Date.now() + options.deadline
   let { revision } = options
   let begun: { token: string | undefined, from: string | undefined } | undefined
@@ -133,7 +108,7 @@ async function followToGoal(api: Api, follower: Follower, wait: Wait, options: C
         }
         const stuck = await stuckError(snapshot, goal)
         if (stuck) throw stuck
-        await pokeLayers(snapshot, goal)
+        await Promise.all(toWake(snapshot, goal, Date.now()).map(name => poke(api, Kustomization, { name, token: newToken() })))
       }
       if (Date.now() > end) throw timeoutError(snapshot, goal, { deadline: options.deadline, reason: reason ?? '' })
       await wait.next()

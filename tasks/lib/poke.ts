@@ -1,7 +1,7 @@
 /**
  * Decides whom to wake. Flux polls: a dependent looks for its dependency every --requeue-dependency, a health check every 5 s. An annotation
  * wakes a Kustomization at once, and with CancelHealthCheckOnNewRevision it also restarts a running health check, whose first look is immediate
- * (seen on kustomize-controller 1.9.5).
+ * (seen on kustomize-controller 1.9.5). One woken while it works does its work twice: so nobody is woken who goes on alone.
  */
 import { pendingParts } from './causes.ts'
 import { inventoryOf, isAppliedAt } from './flux-state.ts'
@@ -11,8 +11,9 @@ import type { KustomizationObject, Snapshot } from './snapshot.ts'
 
 export const REQUESTED_AT = 'reconcile.fluxcd.io/requestedAt'
 
-/** Key of a poke that restarts a health check. */
-export const HEALTH = 'health'
+const AGAIN_MS = 3000
+const FIRST_LOOK_MS = 2000
+const HEALTH = 'health'
 
 /** Kinds whose health a task can see for itself; a layer with others in progress is left to its own health check. */
 const visible = new Set(['HelmRelease', 'ClusterIssuer', 'Deployment'])
@@ -46,4 +47,33 @@ export function layersToPoke(snapshot: Snapshot, goal: Goal): { name: string, ke
     if (isCheckingHealth(layer) && partsAreHealthy(layer, snapshot)) return [{ name, key: HEALTH }]
     return []
   })
+}
+
+interface Check { since: number, sawPending: boolean }
+
+/** Remembers for each running health check whether it began too early: one that found all healthy ends by itself. */
+function followChecks(checks: Map<string, Check>, snapshot: Snapshot, now: number): void {
+  const running = snapshot.kustomizations.filter(isCheckingHealth)
+  for (const name of checks.keys()) if (!running.some(layer => layer.metadata.name === name)) checks.delete(name)
+  for (const layer of running) {
+    const { since = now, sawPending = false } = checks.get(layer.metadata.name) ?? {}
+    checks.set(layer.metadata.name, { since, sawPending: sawPending || !partsAreHealthy(layer, snapshot) })
+  }
+}
+
+/** @returns a function that says who is to be woken now, to be asked on every change: each layer once per reason, again if nothing came of it. */
+export function makeWaker(): (snapshot: Snapshot, goal: Goal, now: number) => string[] {
+  const woken = new Map<string, { key: string, at: number }>()
+  const checks = new Map<string, Check>()
+  return (snapshot, goal, now) => {
+    followChecks(checks, snapshot, now)
+    const due = layersToPoke(snapshot, goal).filter(({ name, key }) => {
+      const last = woken.get(name)
+      if (last !== undefined && last.key === key && now - last.at <= AGAIN_MS) return false
+      const check = checks.get(name)
+      return key !== HEALTH || check === undefined || check.sawPending || now - check.since >= FIRST_LOOK_MS
+    })
+    for (const { name, key } of due) woken.set(name, { key, at: now })
+    return due.map(({ name }) => name)
+  }
 }

@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { blockedLayers, inChainOrder } from '../../tasks/lib/platform-tree.ts'
-import { layersToPoke } from '../../tasks/lib/poke.ts'
+import { layersToPoke, makeWaker } from '../../tasks/lib/poke.ts'
 import { describeTeardown, planTeardown, removalLevels } from '../../tasks/lib/teardown-plan.ts'
 import { OLD_REVISION, REVISION, layer, release, snapshotOf } from './fixtures/platform.ts'
 
@@ -43,6 +43,17 @@ test('restarts a health check only when all it checks is healthy', () => {
   assert.is(poked('False'), 0)
 })
 
+test('lets a health check be that found all healthy when it began, and restarts one that began too early', () => {
+  const checking = layer('controllers', { ready: 'Unknown', reconciling: 'Running health checks for revision x', inventory: ['flux-system_web_helm.toolkit.fluxcd.io_HelmRelease'] })
+  const seen = (status: 'True' | 'False') => snapshotOf({ kustomizations: [checking], releases: [release('web', { ready: status })] })
+  const calm = makeWaker()
+  assert.equal([calm(seen('True'), goal, 0), calm(seen('True'), goal, 1000), calm(seen('True'), goal, 2500), calm(seen('True'), goal, 3000)], [[], [], ['controllers'], []])
+  const early = makeWaker()
+  assert.equal([early(seen('False'), goal, 0), early(seen('True'), goal, 100), early(seen('True'), goal, 200)], [[], ['controllers'], []])
+  early(snapshotOf({ kustomizations: [layer('controllers')] }), goal, 300)
+  assert.equal(early(seen('True'), goal, 4000), [])
+})
+
 test('leaves a layer with a kind it cannot see to its own health check', () => {
   const checking = layer('jobs', { ready: 'Unknown', reconciling: 'Running health checks', inventory: ['apps_x_batch_Job'] })
   assert.equal(layersToPoke(snapshotOf({ kustomizations: [checking] }), goal), [])
@@ -58,13 +69,14 @@ test('leaves namespaces and definitions alone that were there before', () => {
   assert.equal(plan.namespaces, ['traefik', 'observability'])
   assert.equal(plan.definitions, ['certs'])
   assert.equal(plan.proof.map(one => one.name), ['traefik', 'observability', 'certs', 'flux'])
-  assert.match(describeTeardown(plan, snapshotOf({ kustomizations: chain })).join('\n'), 'data lost: PersistentVolumeClaim/observability/data 10Gi')
+  assert.match(describeTeardown(plan, snapshotOf({ kustomizations: chain }), { keepData: false }).join('\n'), 'data lost: PersistentVolumeClaim/observability/data 10Gi')
 })
 
 test('keeps the namespace of a volume with KEEP_DATA', () => {
   const plan = planTeardown(snapshotOf({ kustomizations: chain }), items, { root: 'home', neighbours, claims: [claim], keepData: true })
   assert.equal(plan.namespaces, ['traefik'])
-  assert.equal(plan.claims, [])
+  assert.equal(plan.kept, ['observability'])
+  assert.match(describeTeardown(plan, snapshotOf({ kustomizations: chain }), { keepData: true }).join('\n'), 'data kept: PersistentVolumeClaim/observability/data 10Gi')
   assert.not.ok(plan.proof.some(one => one.name === 'observability'))
 })
 
