@@ -42,8 +42,8 @@ export function layersToPoke(snapshot: Snapshot, goal: Goal): { name: string, ke
     && !goal.blocked.has(layer.metadata.name) && !isAppliedAt(layer, goal.revision))
   return behind.flatMap(layer => {
     const condition = conditionOf(layer, 'Ready')
-    const { name, resourceVersion = '' } = layer.metadata
-    if (condition?.reason === 'DependencyNotReady' && dependenciesReady(layer, snapshot, goal.revision)) return [{ name, key: `dependency ${resourceVersion}` }]
+    const { name } = layer.metadata
+    if (condition?.reason === 'DependencyNotReady' && dependenciesReady(layer, snapshot, goal.revision)) return [{ name, key: `dependency ${layer.status?.lastHandledReconcileAt ?? ''}` }]
     if (isCheckingHealth(layer) && partsAreHealthy(layer, snapshot)) return [{ name, key: HEALTH }]
     return []
   })
