@@ -1,9 +1,9 @@
 /** Lists everything the platform has in a cluster: what Flux applied, what releases installed, what Flux itself is made of. */
 import { gunzipSync } from 'node:zlib'
-import { type Api, get, list } from './api.ts'
+import { type Api, list } from './api.ts'
 import { parseManifests } from './apply.ts'
 import { inventoryOf } from './flux-state.ts'
-import { KEPT_NAMESPACE } from './kept-data.ts'
+import { KEPT_LABEL } from './kept-data.ts'
 import type { KubeObject } from './objects.ts'
 import { FLUX_NAMESPACE } from './platform-tree.ts'
 import { type Resource, CustomResourceDefinition, Namespace, Secret } from './resources.ts'
@@ -45,16 +45,24 @@ async function releaseItems(api: Api, release: HelmReleaseObject): Promise<Item[
   })
 }
 
-/** @returns the definitions that charts brought, and all of Flux's own cluster-scoped objects. */
+/** @returns the definitions that charts brought, namespaces of data that was kept, and all of Flux's own cluster-scoped objects. */
 async function clusterItems(api: Api): Promise<Item[]> {
-  const [chartDefinitions, ...flux] = await Promise.all([
-    list(api, CustomResourceDefinition, { query: CHART_LABELS }),
+  const [chartDefinitions, kept, ...flux] = await Promise.all([
+    list(api, CustomResourceDefinition, { query: CHART_LABELS }), list(api, Namespace, { query: `labelSelector=${encodeURIComponent(KEPT_LABEL)}` }),
     ...[CustomResourceDefinition, ClusterRole, ClusterRoleBinding, Namespace].map(kind => list(api, kind, { query: FLUX_LABELS })),
   ])
-  return [...(chartDefinitions?.items ?? []).map(object => itemOf(object, 'a chart')), ...flux.flatMap(kind => kind.items).map(object => itemOf(object, 'Flux'))]
+  return [...(chartDefinitions?.items ?? []).map(object => itemOf(object, 'a chart')), ...(kept?.items ?? []).map(object => itemOf(object, 'an earlier teardown')), ...flux.flatMap(kind => kind.items).map(object => itemOf(object, 'Flux'))]
 }
 
-const keyOf = (item: Item): string => `${item.kind}/${item.namespace ?? ''}/${item.name}`
+/** @returns Secrets that cert-manager made for the platform: they have no owner, and in a namespace that stays they would stay as well. */
+function certificateItems(snapshot: Snapshot): Item[] {
+  return snapshot.certificates.map(({ metadata, spec }): Item => ({
+    apiVersion: 'v1', kind: 'Secret', ...(metadata.namespace ? { namespace: metadata.namespace } : {}), name: spec?.secretName ?? '', from: 'cert-manager',
+  }))
+}
+
+/** Tells items apart. */
+export const keyOf = (item: Item): string => `${item.kind}/${item.namespace ?? ''}/${item.name}`
 
 /** @param snapshot the platform's own objects. @returns every object that the platform brought, each once. */
 export async function takeInventory(api: Api, snapshot: Snapshot): Promise<Item[]> {
@@ -64,40 +72,6 @@ export async function takeInventory(api: Api, snapshot: Snapshot): Promise<Item[
   })))
   const released = (await Promise.all(snapshot.releases.map(release => releaseItems(api, release)))).flat()
   const own = [...snapshot.gitRepositories, ...snapshot.kustomizations, ...snapshot.helmCharts].map(object => itemOf(object, 'Flux'))
-  const all = [...applied, ...released, ...own, ...await clusterItems(api)]
+  const all = [...applied, ...released, ...own, ...certificateItems(snapshot), ...await clusterItems(api)]
   return [...new Map(all.map(item => [keyOf(item), item])).values()]
-}
-
-/** What a teardown must leave alone, written down by the first install. */
-export interface Neighbours { namespaces: string[], definitions: string[] }
-
-const NEIGHBOURS = { namespace: FLUX_NAMESPACE, name: 'homelab-neighbours' }
-
-const ConfigMap: Resource = { kind: 'ConfigMap', apiVersion: 'v1', plural: 'configmaps', namespaced: true }
-
-const OURS = ['kustomize.toolkit.fluxcd.io/namespace', 'helm.toolkit.fluxcd.io/namespace']
-const isOurs = ({ metadata: { labels = {} } }: KubeObject): boolean => OURS.some(label => labels[label] === FLUX_NAMESPACE) || labels['app.kubernetes.io/part-of'] === 'flux'
-
-/** @returns the namespaces and definitions of a cluster that the platform did not bring. */
-async function surveyCluster(api: Api): Promise<Neighbours> {
-  const [namespaces, definitions] = await Promise.all([list(api, Namespace), list(api, CustomResourceDefinition)])
-  const names = (objects: KubeObject[]) => objects.filter(one => !isOurs(one)).map(one => one.metadata.name)
-  return { namespaces: names(namespaces.items).filter(name => name !== KEPT_NAMESPACE), definitions: names(definitions.items) }
-}
-
-/** @returns on the first install the ConfigMap that keeps the cluster's neighbours; nothing when it is there already. */
-export async function neighboursToRecord(api: Api): Promise<KubeObject[]> {
-  return await readNeighbours(api) === undefined ? [renderNeighbours(await surveyCluster(api))] : []
-}
-
-/** @returns the neighbours that the first install wrote down; undefined where no install did. */
-export async function readNeighbours(api: Api): Promise<Neighbours | undefined> {
-  const found = await get<KubeObject & { data?: Record<string, string> }>(api, ConfigMap, NEIGHBOURS)
-  if (found === undefined) return undefined
-  const lines = (key: string) => (found.data?.[key] ?? '').split('\n').filter(line => line !== '')
-  return { namespaces: lines('namespaces'), definitions: lines('definitions') }
-}
-
-function renderNeighbours({ namespaces, definitions }: Neighbours): KubeObject {
-  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: NEIGHBOURS, data: { namespaces: namespaces.join('\n'), definitions: definitions.join('\n') } } as KubeObject
 }

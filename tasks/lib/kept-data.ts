@@ -1,20 +1,25 @@
 /**
- * What KEEP_DATA=1 saves from a teardown, in one namespace: production certificates, so that a rebuild does not spend Let's Encrypt's weekly
- * budget of duplicates, and the source Secret, without whose passwords the kept volumes could not be opened.
+ * What KEEP_DATA=1 saves from a teardown: volumes, with the namespaces they are in; and in a namespace of its own production certificates, so
+ * that a rebuild does not spend Let's Encrypt's weekly budget of duplicates, and the source Secret, whose passwords open the volumes.
  */
-import { type Api, get, list, remove } from './api.ts'
+import { type Api, get, list, patch, remove } from './api.ts'
 import { applyAll } from './apply.ts'
 import { sourceSecret } from './input-report.ts'
 import { type KubeObject, refOf } from './objects.ts'
-import { type Resource, Namespace, Secret } from './resources.ts'
+import { Namespace, Secret } from './resources.ts'
 import type { Snapshot } from './snapshot.ts'
 
 export const KEPT_NAMESPACE = 'homelab-kept'
+/** On every namespace that stays for its data's sake: how a later teardown without KEEP_DATA finds it. */
+export const KEPT_LABEL = 'homelab/kept'
 const KEPT_FROM = 'homelab/kept-from'
 
 type SecretObject = KubeObject & { data?: Record<string, string>, type?: string }
 
-const namespaceOf = (name: string): KubeObject => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
+const namespaceOf = (name: string): KubeObject => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels: { [KEPT_LABEL]: 'true' } } })
+
+/** Marks a namespace as kept, or takes the mark back. */
+const markKept = (api: Api, name: string, value: 'true' | null): Promise<void> => patch(api, Namespace, { name, body: { metadata: { labels: { [KEPT_LABEL]: value } } } })
 
 function copyOf(secret: SecretObject, namespace: string, name: string, annotations: Record<string, string>): SecretObject {
   const { labels = {} } = secret.metadata
@@ -25,6 +30,11 @@ function copyOf(secret: SecretObject, namespace: string, name: string, annotatio
 export function secretsToKeep(snapshot: Snapshot): { namespace: string, name: string }[] {
   const production = snapshot.certificates.filter(certificate => certificate.spec?.issuerRef.name === 'letsencrypt-prod')
   return [sourceSecret, ...production.map(one => ({ namespace: one.metadata.namespace ?? '', name: one.spec?.secretName ?? '' }))]
+}
+
+/** Marks the namespaces of kept volumes. */
+export async function keepNamespaces(api: Api, names: string[]): Promise<void> {
+  await Promise.all(names.map(name => markKept(api, name, 'true')))
 }
 
 /** Copies Secrets into the namespace of kept things. @returns how many there were */
@@ -39,16 +49,18 @@ export async function keepSecrets(api: Api, secrets: { namespace: string, name: 
   return copies.length
 }
 
-/** @returns the kept Secrets as they shall stand again, with their namespaces; none when nothing was kept. */
+/** @returns the kept Secrets as they shall stand again, with those of their namespaces that are gone; none when nothing was kept. */
 export async function keptObjects(api: Api): Promise<KubeObject[]> {
-  const kept = await list<SecretObject>(api, Secret, { namespace: KEPT_NAMESPACE })
-  const objects = kept.items.flatMap(secret => {
+  const [kept, namespaces] = await Promise.all([list<SecretObject>(api, Secret, { namespace: KEPT_NAMESPACE }), list(api, Namespace)])
+  // Flux's own comes with Flux
+  const there = new Set([sourceSecret.namespace, ...namespaces.items.map(one => one.metadata.name)])
+  const secrets = kept.items.flatMap(secret => {
     const { [KEPT_FROM]: origin, ...annotations } = secret.metadata.annotations ?? {}
     const [namespace, name] = origin?.split('/') ?? []
-    if (namespace === undefined || name === undefined) return []
-    return [namespaceOf(namespace), copyOf(secret, namespace, name, annotations)]
+    return namespace === undefined || name === undefined ? [] : [copyOf(secret, namespace, name, annotations)]
   })
-  return [...new Map(objects.map(object => [refOf(object), object])).values()].filter(object => refOf(object) !== `Namespace/${sourceSecret.namespace}`)
+  const wanted = new Set(secrets.map(secret => secret.metadata.namespace ?? '').filter(name => !there.has(name)))
+  return [...[...wanted].map(namespaceOf), ...secrets]
 }
 
 /** @returns the runtime inputs among kept objects, decoded. */
@@ -57,7 +69,9 @@ export function keptInputs(objects: KubeObject[]): Record<string, string> | unde
   return secret && Object.fromEntries(Object.entries(secret.data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]))
 }
 
-/** Removes the namespace of kept things: what was in it stands again. */
+/** Removes the namespace of kept things, and the marks: what was kept stands again. */
 export async function forgetKept(api: Api): Promise<void> {
-  await remove(api, Namespace as Resource, { name: KEPT_NAMESPACE })
+  const marked = await list(api, Namespace, { query: `labelSelector=${encodeURIComponent(KEPT_LABEL)}` })
+  await Promise.all(marked.items.filter(one => one.metadata.name !== KEPT_NAMESPACE).map(one => markKept(api, one.metadata.name, null)))
+  await remove(api, Namespace, { name: KEPT_NAMESPACE })
 }

@@ -1,4 +1,4 @@
-/** Waits until objects are gone, and explains those that are not by the finalizer and the owner that hold them. */
+/** Waits until objects are gone, showing those that are not with what the cluster says about them. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Api, get, isUnreachable } from './api.ts'
 import { makeResourceFinder } from './apply.ts'
@@ -9,12 +9,6 @@ import type { Row } from './platform-tree.ts'
 
 const POLL_MS = 400
 const PARALLEL = 24
-
-export interface Leftover {
-  object: KubeObject
-  words: string
-  fix: string
-}
 
 /** Runs `action` over all items, at most 24 at a time. */
 export async function inParallel<T, R>(items: readonly T[], action: (item: T) => Promise<R>): Promise<R[]> {
@@ -40,35 +34,27 @@ export async function findExisting(api: Api, items: Item[]): Promise<KubeObject[
   return found.filter(object => object !== undefined)
 }
 
-function holdWords(object: KubeObject): string {
+/** @returns why an object is still there: its finalizers, its owner, its controller's words. */
+export function holdWords(object: KubeObject): string {
   const { deletionTimestamp, finalizers = [], ownerReferences = [] } = object.metadata
   const owner = ownerReferences.length > 0 ? ` · owned by ${ownerReferences.map(one => `${one.kind}/${one.name}`).join(', ')}` : ''
   const content = ['NamespaceContentRemaining', 'NamespaceFinalizersRemaining', 'NamespaceDeletionDiscoveryFailure', 'NamespaceDeletionContentFailure']
     .map(type => conditionOf(object, type)).filter(condition => condition?.status === 'True').map(condition => condition?.message)
   if (content.length > 0) return `is Terminating: ${content.join('; ')}${owner}`
   if (deletionTimestamp === undefined) return `is still there and nobody deletes it${owner}`
-  return finalizers.length > 0 ? `is being deleted, held by finalizer ${finalizers.join(', ')}${owner}` : `is being deleted${owner}`
+  const ready = conditionOf(object, 'Ready')
+  const words = object.apiVersion.includes('.fluxcd.io/') && ready?.status === 'False' ? `: ${ready.message ?? ''}` : ''
+  return finalizers.length > 0 ? `is being deleted, held by finalizer ${finalizers.join(', ')}${owner}${words}` : `is being deleted${owner}${words}`
 }
-
-function holdFix(object: KubeObject): string {
-  const { name, namespace, finalizers = [], deletionTimestamp } = object.metadata
-  const scope = namespace === undefined ? '' : ` -n ${namespace}`
-  const group = object.apiVersion.includes('/') ? `.${object.apiVersion.split('/')[0]}` : ''
-  const target = `${object.kind.toLowerCase()}${group} ${name}${scope}`
-  if (deletionTimestamp !== undefined && finalizers.length > 0) return `kubectl patch ${target} --type=merge -p '{"metadata":{"finalizers":null}}'`
-  return object.kind === 'Namespace' ? `kubectl get namespace ${name} -o yaml` : `kubectl delete ${target}`
-}
-
-/** @returns what holds an object, and how to let it go. */
-export const explain = (object: KubeObject): Leftover => ({ object, words: holdWords(object), fix: holdFix(object) })
 
 /**
  * Waits until all items are gone, showing those that are left.
  * @param options.deadline milliseconds; options.title what the display calls the step
  * @returns what is still there at the deadline
  */
-export async function waitGone(api: Api, items: Item[], options: { deadline: number, title: string }): Promise<Leftover[]> {
-  const end = Date.now() + options.deadline
+export async function waitGone(api: Api, items: Item[], options: { deadline: number, title: string }): Promise<KubeObject[]> {
+  // not the wall clock, which may jump
+  const end = performance.now() + options.deadline
   const display = openDisplay()
   let left = items
   try {
@@ -78,7 +64,7 @@ export async function waitGone(api: Api, items: Item[], options: { deadline: num
       const rows = objects.map((object): Row => ({ depth: 1, label: refOf(object), state: 'working', words: holdWords(object) }))
       display.update([{ depth: 0, label: options.title, state: rows.length === 0 ? 'ready' : 'working', words: rows.length === 0 ? '' : `${rows.length} left` }, ...rows.slice(0, 12)])
       if (objects.length === 0) return []
-      if (Date.now() > end) return objects.map(explain)
+      if (performance.now() > end) return objects
       await pause(POLL_MS)
     }
   } finally {
@@ -91,7 +77,7 @@ async function findWhenReachable(api: Api, items: Item[], end: number): Promise<
     try {
       return await findExisting(api, items)
     } catch (error) {
-      if (!isUnreachable(error) || Date.now() > end) throw error
+      if (!isUnreachable(error) || performance.now() > end) throw error
       await pause(POLL_MS)
     }
   }

@@ -1,6 +1,8 @@
 /** Decides what a teardown removes, in which order, and what it leaves alone. Pure: everything it needs is handed in. */
 import { isAppliedAt } from './flux-state.ts'
-import type { Item, Neighbours } from './inventory.ts'
+import type { Item } from './inventory.ts'
+import { KEPT_NAMESPACE } from './kept-data.ts'
+import type { Neighbours } from './neighbours.ts'
 import type { KubeObject } from './objects.ts'
 import { FLUX_NAMESPACE } from './platform-tree.ts'
 import type { KustomizationObject, Snapshot } from './snapshot.ts'
@@ -12,6 +14,10 @@ export interface TeardownPlan {
   levels: string[][]
   /** Namespaces to delete at the end, besides Flux's own. */
   namespaces: string[]
+  /** Namespaces that the platform brought and that stay, for the sake of the data in them. */
+  kept: string[]
+  /** Namespaces that the platform uses and that were there before it. */
+  neighbours: string[]
   /** Definitions that charts brought and Helm leaves behind. */
   definitions: string[]
   /** Volume claims whose data is lost. */
@@ -41,33 +47,39 @@ const isNeighbour = (item: Item, neighbours: Neighbours): boolean =>
 
 /**
  * @param options.root name of the root layer
- * @param options.keepData volumes, with their namespaces, stay
+ * @param options.keepData volumes, with their namespaces, and what an earlier teardown kept, stay
  */
 export function planTeardown(snapshot: Snapshot, items: Item[], options: { root: string, neighbours: Neighbours, claims: ClaimObject[], keepData: boolean }): TeardownPlan {
   const ours = items.filter(item => !isNeighbour(item, options.neighbours))
   const namesOf = (kind: string) => ours.filter(item => item.kind === kind).map(item => item.name)
   const platformNamespaces = namesOf('Namespace').filter(name => name !== FLUX_NAMESPACE)
   const claims = options.claims.filter(claim => platformNamespaces.includes(claim.metadata.namespace ?? ''))
-  const kept = new Set(options.keepData ? claims.map(claim => claim.metadata.namespace ?? '') : [])
+  const kept = new Set(options.keepData ? [...claims.map(claim => claim.metadata.namespace ?? ''), ...platformNamespaces.filter(name => name === KEPT_NAMESPACE)] : [])
   return {
     levels: removalLevels(snapshot.kustomizations.filter(layer => layer.metadata.name !== options.root)),
     namespaces: platformNamespaces.filter(name => !kept.has(name)),
+    kept: [...kept],
+    neighbours: items.filter(item => item.kind === 'Namespace' && options.neighbours.namespaces.includes(item.name)).map(item => item.name),
     definitions: ours.filter(item => item.kind === 'CustomResourceDefinition' && item.from !== 'Flux').map(item => item.name),
-    claims: options.keepData ? [] : claims,
-    certificates: options.keepData ? [] : snapshot.certificates.filter(one => one.spec?.issuerRef.name === 'letsencrypt-prod').map(one => `${one.metadata.namespace}/${one.metadata.name}`),
+    claims,
+    certificates: snapshot.certificates.filter(one => one.spec?.issuerRef.name === 'letsencrypt-prod').map(one => `${one.metadata.namespace}/${one.metadata.name}`),
     proof: ours.filter(item => !(item.kind === 'Namespace' && kept.has(item.name))),
   }
 }
 
+const sizeOf = (claim: ClaimObject): string => claim.spec?.resources?.requests?.storage ?? ''
+
 /** @returns the plan as lines for a person to read before saying yes. */
-export function describeTeardown(plan: TeardownPlan, snapshot: Snapshot): string[] {
+export function describeTeardown(plan: TeardownPlan, snapshot: Snapshot, options: { keepData: boolean }): string[] {
   const lines = plan.levels.map((level, index) => `${index + 1}. ${level.map(name => `Kustomization/${FLUX_NAMESPACE}/${name}`).join(', ')}`)
   const ready = snapshot.kustomizations.filter(layer => isAppliedAt(layer, undefined)).length
+  const fate = options.keepData ? 'kept' : 'lost'
   return [
     `${plan.proof.length} objects, ${snapshot.releases.length} Helm releases, ${plan.namespaces.length + 1} namespaces (${[...plan.namespaces, FLUX_NAMESPACE].join(', ')}); ${ready} of ${snapshot.kustomizations.length} layers are Ready`,
     ...lines,
     `${lines.length + 1}. namespaces, ${plan.definitions.length} definitions of charts, Flux`,
-    ...plan.claims.map(claim => `data lost: PersistentVolumeClaim/${claim.metadata.namespace}/${claim.metadata.name} ${claim.spec?.resources?.requests?.storage ?? ''}`),
-    ...plan.certificates.map(name => `production certificate lost: Certificate/${name} (five of the same names a week; KEEP_DATA=1 keeps it)`),
+    ...plan.neighbours.map(name => `left alone: Namespace/${name} was there before the platform`),
+    ...plan.claims.map(claim => `data ${fate}: PersistentVolumeClaim/${claim.metadata.namespace}/${claim.metadata.name} ${sizeOf(claim)}`),
+    ...plan.certificates.map(name => `production certificate ${fate}: Certificate/${name}${options.keepData ? '' : ' (five of the same names a week; KEEP_DATA=1 keeps it)'}`),
   ]
 }

@@ -1,81 +1,95 @@
 /** Carries a teardown out: custom resources while their controllers live, Flux last, each step waited for. */
-import { type Api, list, patch, remove } from './api.ts'
+import { type Api, patch, remove } from './api.ts'
 import { makeResourceFinder } from './apply.ts'
-import { failure } from './errors.ts'
+import { definitionsInUse } from './definitions-in-use.ts'
+import { failure, refusal } from './errors.ts'
+import { explainLeft } from './holders.ts'
 import type { Item } from './inventory.ts'
+import { keepFromPrune, releaseNamespaces } from './neighbours.ts'
 import { type KubeObject, refOf } from './objects.ts'
 import { attention, doing } from './output.ts'
 import { FLUX_NAMESPACE } from './platform-tree.ts'
-import { type Leftover, findExisting, inParallel, waitGone } from './removal.ts'
-import { Challenge, CustomResourceDefinition, GitRepository, HelmRelease, Kustomization, Namespace, Order } from './resources.ts'
+import { findExisting, inParallel, waitGone } from './removal.ts'
+import { CustomResourceDefinition, GitRepository, HelmRelease, Kustomization, Namespace, Secret } from './resources.ts'
 import type { Snapshot } from './snapshot.ts'
+import { dyingAcme } from './dying-acme.ts'
 import type { TeardownPlan } from './teardown-plan.ts'
 
-const KEEP_FROM_PRUNE = { metadata: { annotations: { 'kustomize.toolkit.fluxcd.io/prune': 'disabled' } } }
+/** What every step of one teardown needs. */
+export interface Teardown {
+  api: Api
+  plan: TeardownPlan
+  /** Name of the root layer. */
+  root: string
+  /** Milliseconds that one step may take. */
+  deadline: number
+}
 
-/** @throws failure that names every leftover with what holds it */
-export function requireGone(left: Leftover[], step: string): void {
-  const [first] = left
-  if (first === undefined) return
-  throw failure(`${left.length === 1 ? refOf(first.object) : `${left.length} objects`} cannot be removed`, {
-    where: step, why: left.map(one => `${refOf(one.object)} ${one.words}`).join('\n'), fix: [...left.map(one => one.fix), 'then: make teardown'].join('\n'),
+/** @throws refusal where somebody else's objects live by the Flux that is to be removed: they would be orphaned or hang */
+export function requireNoStrangers(everything: Snapshot, snapshot: Snapshot): void {
+  const fields = ['gitRepositories', 'ociRepositories', 'helmRepositories', 'kustomizations', 'releases'] as const
+  const strangers = fields.flatMap(field => everything[field].filter(object => !(snapshot[field] as KubeObject[]).includes(object)))
+  if (strangers.length === 0) return
+  throw refusal('others use the Flux that would be removed', {
+    why: strangers.map(object => `${refOf(object)} is not of this repository`).join('\n'),
+    fix: [...strangers.map(object => `kubectl -n ${object.metadata.namespace} delete ${object.kind.toLowerCase()} ${object.metadata.name}`), 'then: make teardown'].join('\n'),
   })
 }
 
+/**
+ * Waits for the end of a step.
+ * @throws failure that names what is left by what holds it, each with its fix
+ */
+export async function requireGone({ api, plan, deadline }: Teardown, items: Item[], step: string): Promise<void> {
+  const left = await waitGone(api, items, { deadline, title: step })
+  if (left.length === 0) return
+  const explained = await explainLeft(api, left, plan.proof)
+  const holders = explained.filter(one => one.fix !== undefined)
+  throw failure(`${holders[0] && holders.length === 1 ? refOf(holders[0].object) : `${holders.length} objects`} cannot be removed`, {
+    where: step, why: explained.map(one => `${refOf(one.object)} ${one.words}`).join('\n'),
+    fix: [...new Set([...holders.map(one => one.fix ?? ''), 'then: make teardown'])].join('\n'),
+  })
+}
+
+const suspend = (value: boolean) => ({ spec: { suspend: value } })
+
 /** Keeps the root from bringing anything back, and lets everything else take part in its own removal. */
-export async function prepare(api: Api, snapshot: Snapshot, options: { root: string, neighbours: string[] }): Promise<void> {
-  const suspend = (value: boolean) => ({ spec: { suspend: value } })
-  const root = snapshot.kustomizations.find(layer => layer.metadata.name === options.root)
-  if (root) await patch(api, Kustomization, { namespace: FLUX_NAMESPACE, name: options.root, body: suspend(true) })
-  const suspended = [...snapshot.kustomizations.filter(layer => layer !== root), ...snapshot.releases].filter(object => object.spec?.suspend === true)
+export async function prepare({ api, plan, root }: Teardown, snapshot: Snapshot): Promise<void> {
+  const stack = snapshot.kustomizations.find(layer => layer.metadata.name === root)
+  if (stack) await patch(api, Kustomization, { namespace: FLUX_NAMESPACE, name: root, body: suspend(true) })
+  const suspended = [...snapshot.kustomizations.filter(layer => layer !== stack), ...snapshot.releases].filter(object => object.spec?.suspend === true)
   for (const object of suspended) attention(`${refOf(object)} is suspended: resumed, so that it removes what it brought`)
   await Promise.all([
     ...suspended.map(object => patch(api, object.kind === 'HelmRelease' ? HelmRelease : Kustomization, { namespace: FLUX_NAMESPACE, name: object.metadata.name, body: suspend(false) })),
-    ...options.neighbours.map(name => patch(api, Namespace, { name, body: KEEP_FROM_PRUNE })),
+    keepFromPrune(api, [...plan.neighbours, ...plan.kept]),
   ])
 }
 
 /** Removes the layers level by level; each takes what it applied and its releases with it. */
-export async function removeLayers(api: Api, plan: TeardownPlan, deadline: number): Promise<void> {
+export async function removeLayers(teardown: Teardown): Promise<void> {
+  const { api, plan } = teardown
   for (const [index, level] of plan.levels.entries()) {
     const title = `level ${index + 1} of ${plan.levels.length}: ${level.join(', ')}`
     doing(title)
     await Promise.all(level.map(name => remove(api, Kustomization, { namespace: FLUX_NAMESPACE, name })))
     const owners = new Set(level.map(name => `Kustomization/${FLUX_NAMESPACE}/${name}`))
     const brought = plan.proof.filter(item => owners.has(item.from) || (item.kind === 'Kustomization' && level.includes(item.name)))
-    requireGone(await waitGone(api, brought.filter(item => item.kind !== 'Namespace' || plan.namespaces.includes(item.name)), { deadline, title }), title)
-    await settleAcme(api, plan, deadline)
+    await requireGone(teardown, brought, title)
+    const acme = await dyingAcme(api, new Set(plan.proof.filter(item => item.kind === 'Certificate').map(item => item.namespace ?? '')))
+    if (acme.length > 0) await requireGone(teardown, acme, 'orders and challenges of removed certificates')
   }
 }
 
-// Orders and challenges go by garbage collection after their certificate; cert-manager has to be there to let go of their finalizers.
-async function settleAcme(api: Api, plan: TeardownPlan, deadline: number): Promise<void> {
-  const certificates = new Set(plan.proof.filter(item => item.kind === 'Certificate').map(item => item.namespace))
-  const found = (await Promise.all([Order, Challenge].map(kind => list(api, kind)))).flatMap(kind => kind.items)
-  const dying = found.filter(object => certificates.has(object.metadata.namespace) && object.metadata.deletionTimestamp !== undefined)
-  if (dying.length === 0) return
-  const items = dying.map((object): Item => ({ apiVersion: object.apiVersion, kind: object.kind, ...(object.metadata.namespace ? { namespace: object.metadata.namespace } : {}), name: object.metadata.name, from: 'cert-manager' }))
-  requireGone(await waitGone(api, items, { deadline, title: 'orders and challenges' }), 'orders and challenges of removed certificates')
-}
-
-/** @returns definitions that still have objects of somebody else: deleting those would delete what the platform did not create. */
-async function definitionsInUse(api: Api, names: string[]): Promise<Map<string, number>> {
-  const definitions = (await list<KubeObject<{ group: string, names: { plural: string, kind: string }, versions: { name: string, storage: boolean }[] }>>(api, CustomResourceDefinition)).items
-  const counts = await inParallel(definitions.filter(one => names.includes(one.metadata.name)), async one => {
-    const version = one.spec?.versions.find(candidate => candidate.storage)?.name ?? ''
-    const resource = { kind: one.spec?.names.kind ?? '', apiVersion: `${one.spec?.group}/${version}`, plural: one.spec?.names.plural ?? '', namespaced: true }
-    const { items } = await list(api, resource)
-    return [one.metadata.name, items.filter(object => object.metadata.deletionTimestamp === undefined && (object.metadata.ownerReferences ?? []).length === 0).length] as const
-  })
-  return new Map(counts.filter(([, count]) => count > 0))
-}
-
 /** Removes namespaces and the charts' definitions. @returns definitions left alone because others use them */
-export async function removeShared(api: Api, plan: TeardownPlan, deadline: number): Promise<string[]> {
+export async function removeShared(teardown: Teardown): Promise<string[]> {
+  const { api, plan } = teardown
   doing(`namespaces ${plan.namespaces.join(', ')}`)
-  await Promise.all(plan.namespaces.map(name => remove(api, Namespace, { name })))
-  const namespaces = plan.namespaces.map((name): Item => ({ apiVersion: 'v1', kind: 'Namespace', name, from: 'the platform' }))
-  requireGone(await waitGone(api, namespaces, { deadline, title: 'namespaces' }), 'namespaces of the platform')
+  const secrets = plan.proof.filter(item => item.from === 'cert-manager')
+  await Promise.all([
+    ...secrets.map(({ namespace, name }) => remove(api, Secret, { namespace, name })),
+    ...plan.namespaces.map(name => remove(api, Namespace, { name })),
+  ])
+  await requireGone(teardown, plan.namespaces.map((name): Item => ({ apiVersion: 'v1', kind: 'Namespace', name, from: 'the platform' })), 'namespaces')
   const used = await definitionsInUse(api, plan.definitions)
   for (const [name, count] of used) attention(`CustomResourceDefinition/${name} stays: ${count} objects that the platform did not create use it`)
   const gone = plan.definitions.filter(name => !used.has(name))
@@ -85,14 +99,15 @@ export async function removeShared(api: Api, plan: TeardownPlan, deadline: numbe
 }
 
 /** Removes root and source while their controllers live, then Flux itself. */
-export async function removeFlux(api: Api, plan: TeardownPlan, options: { root: string, deadline: number }): Promise<void> {
+export async function removeFlux(teardown: Teardown): Promise<void> {
+  const { api, plan, root } = teardown
   doing('Flux')
-  await Promise.all([remove(api, Kustomization, { namespace: FLUX_NAMESPACE, name: options.root }), remove(api, GitRepository, { namespace: FLUX_NAMESPACE, name: options.root })])
-  const own = plan.proof.filter(item => item.apiVersion.includes('.fluxcd.io/'))
-  requireGone(await waitGone(api, own, { deadline: options.deadline, title: 'Flux objects' }), 'Flux objects')
+  await Promise.all([remove(api, Kustomization, { namespace: FLUX_NAMESPACE, name: root }), remove(api, GitRepository, { namespace: FLUX_NAMESPACE, name: root })])
+  await requireGone(teardown, plan.proof.filter(item => item.apiVersion.includes('.fluxcd.io/')), 'Flux objects')
+  // while the record of neighbours, which goes with Flux's namespace, is still there
+  await releaseNamespaces(api, [...plan.neighbours, ...plan.kept])
   const find = makeResourceFinder(api)
-  const parts = await findExisting(api, plan.proof.filter(item => item.from === 'Flux'))
-  await inParallel(parts, async object => {
+  await inParallel(await findExisting(api, plan.proof.filter(item => item.from === 'Flux')), async object => {
     const resource = await find(object)
     if (resource) await remove(api, resource, { namespace: object.metadata.namespace, name: object.metadata.name })
   })

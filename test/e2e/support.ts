@@ -22,7 +22,7 @@ export interface Lab {
 }
 
 // A make of its own: this one's flags and jobserver are none of the tested make's business.
-const { MAKEFLAGS: _flags, MAKELEVEL: _level, MFLAGS: _mflags, ...environment } = process.env
+export const { MAKEFLAGS: _flags, MAKELEVEL: _level, MFLAGS: _mflags, ...environment } = process.env
 
 interface RunOptions { env?: NodeJS.ProcessEnv, cwd?: string, input?: string, onStart?: (child: ChildProcess) => void }
 

@@ -1,0 +1,100 @@
+/** Finds what really holds a removal back: the object with the finalizer, not the layers, releases and namespaces that wait for it. */
+import { type Api, ApiError, ifFound, list, request } from './api.ts'
+import { makeResourceFinder } from './apply.ts'
+import type { Item } from './inventory.ts'
+import { type KubeObject, refOf } from './objects.ts'
+import { findExisting, holdWords, inParallel } from './removal.ts'
+import { type Resource, pathOf } from './resources.ts'
+
+export interface Leftover {
+  object: KubeObject
+  words: string
+  /** Command that lets it go; none for what only waits for another leftover. */
+  fix?: string
+}
+
+interface ResourceList { groupVersion: string, resources: { name: string, kind: string, namespaced: boolean, verbs: string[] }[] }
+
+const FLUX_FINALIZER = 'finalizers.fluxcd.io'
+
+// of controllers that wait until others have gone: taking these off would leave the others behind
+const waits = (object: KubeObject): boolean => object.kind === 'Namespace' || (object.metadata.finalizers ?? []).every(name => name === FLUX_FINALIZER || name.startsWith('foregroundDeletion'))
+const transient = ['Event', 'Lease', 'EndpointSlice', 'Endpoints']
+
+/** @returns everything in a namespace, by discovery: what holds it may be in no inventory. */
+async function contentOf(api: Api, namespace: string): Promise<KubeObject[]> {
+  const { groups } = await request<{ groups: { preferredVersion: { groupVersion: string } }[] }>(api, 'GET', '/apis')
+  const roots = ['/api/v1', ...groups.map(group => `/apis/${group.preferredVersion.groupVersion}`)]
+  const found = await inParallel(roots, async root => {
+    const served = await ifFound(() => request<ResourceList>(api, 'GET', root))
+    const kinds = (served?.resources ?? []).filter(one => one.namespaced && one.verbs.includes('list') && !one.name.includes('/') && !transient.includes(one.kind))
+    return Promise.all(kinds.map(async one => (await list(api, { kind: one.kind, apiVersion: served?.groupVersion ?? '', plural: one.name, namespaced: true }, { namespace })).items))
+  })
+  return found.flat(2)
+}
+
+/** @returns the API server's words against deleting an object: those of a webhook that does not answer, or that refuses. */
+async function refusalOf(api: Api, resource: Resource, object: KubeObject): Promise<string | undefined> {
+  try {
+    const body = { kind: 'DeleteOptions', apiVersion: 'v1', dryRun: ['All'] }
+    await ifFound(() => request(api, 'DELETE', pathOf(resource, object.metadata), { body }))
+    return undefined
+  } catch (error) {
+    if (error instanceof ApiError) return error.message
+    throw error
+  }
+}
+
+type WebhookConfiguration = KubeObject & { webhooks?: { name: string }[] }
+
+/** @returns the command that removes the webhook which an error names. */
+async function webhookFix(api: Api, words: string): Promise<string | undefined> {
+  const name = /(?:calling|admission) webhook "([^"]+)"/.exec(words)?.[1]
+  if (name === undefined) return undefined
+  for (const kind of ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration']) {
+    const resource = { kind, apiVersion: 'admissionregistration.k8s.io/v1', plural: `${kind.toLowerCase()}s`, namespaced: false }
+    const owner = (await list<WebhookConfiguration>(api, resource)).items.find(one => one.webhooks?.some(webhook => webhook.name === name))
+    if (owner) return `kubectl delete ${kind.toLowerCase()} ${owner.metadata.name}   # or bring its service back`
+  }
+  return undefined
+}
+
+function commandFor(object: KubeObject): string {
+  const { name, namespace, finalizers = [], deletionTimestamp } = object.metadata
+  const group = object.apiVersion.includes('/') ? `.${object.apiVersion.split('/')[0]}` : ''
+  const target = `${object.kind.toLowerCase()}${group} ${name}${namespace === undefined ? '' : ` -n ${namespace}`}`
+  if (deletionTimestamp !== undefined && finalizers.length > 0 && !waits(object)) return `kubectl patch ${target} --type=merge -p '{"metadata":{"finalizers":null}}'`
+  if (waits(object) && finalizers.includes(FLUX_FINALIZER)) return 'kubectl -n flux-system get deployments   # its controller has to run'
+  return object.kind === 'Namespace' ? `kubectl get namespace ${name} -o yaml` : `kubectl delete ${target}`
+}
+
+async function explain(api: Api, object: KubeObject, resource: Resource | undefined): Promise<Leftover> {
+  const { deletionTimestamp, finalizers = [] } = object.metadata
+  const refused = deletionTimestamp === undefined && resource ? await refusalOf(api, resource, object) : undefined
+  const words = refused === undefined ? holdWords(object) : `cannot be deleted: ${refused}`
+  const isHolder = refused !== undefined || (deletionTimestamp !== undefined && finalizers.length > 0 && !waits(object))
+  const fix = await webhookFix(api, words) ?? (isHolder ? commandFor(object) : undefined)
+  return { object, words, ...(fix === undefined ? {} : { fix }) }
+}
+
+/** @returns what the waiting ones wait for: their releases' objects and whatever else is in their namespaces. */
+async function deeper(api: Api, left: KubeObject[], items: Item[]): Promise<KubeObject[]> {
+  const owners = new Set(left.map(object => refOf(object)))
+  const namespaces = left.filter(object => object.kind === 'Namespace').map(object => object.metadata.name)
+  const released = await findExisting(api, items.filter(item => owners.has(item.from)))
+  const contents = (await Promise.all(namespaces.map(name => contentOf(api, name)))).flat()
+  return [...released, ...contents.filter(object => object.metadata.deletionTimestamp !== undefined)]
+}
+
+/**
+ * Explains what is left by what holds it, holders first.
+ * @param left objects that did not go; items everything that the platform brought, to look for holders among it
+ */
+export async function explainLeft(api: Api, left: KubeObject[], items: Item[]): Promise<Leftover[]> {
+  const find = makeResourceFinder(api)
+  const all = [...new Map([...left, ...await deeper(api, left, items)].map(object => [refOf(object), object])).values()]
+  const explained = await inParallel(all, async object => explain(api, object, await find(object)))
+  const holders = explained.filter(one => one.fix !== undefined)
+  if (holders.length > 0) return [...holders, ...explained.filter(one => one.fix === undefined)]
+  return explained.map(one => ({ ...one, fix: commandFor(one.object) }))
+}
