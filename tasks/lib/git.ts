@@ -1,12 +1,13 @@
 /** Owns git: what HEAD is, what the remote branch has, and publishing HEAD to the rehearsal's Git server. */
 import { spawn } from 'node:child_process'
+import { childEnvironment } from './child-environment.ts'
 import { failure, hasCode, refusal } from './errors.ts'
 import { repositoryRoot } from './repository.ts'
 
 interface GitResult { code: number, stdout: string, stderr: string }
 
 // Messages are matched in one place only, so they must be in one language; a password prompt would hang a task without a terminal.
-const environment = { ...process.env, LC_ALL: 'C', GIT_TERMINAL_PROMPT: '0' }
+const environment = childEnvironment({ LC_ALL: 'C', GIT_TERMINAL_PROMPT: '0' })
 
 function tryGit(args: string[]): Promise<GitResult> {
   return new Promise((resolve, reject) => {

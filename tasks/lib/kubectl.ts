@@ -1,8 +1,9 @@
 /** Owns kubectl: every call of it, and the proxy through which tasks reach the API server with kubectl's own credentials. */
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { childEnvironment } from './child-environment.ts'
 import { failure, hasCode, refusal } from './errors.ts'
 import { onTaskEnd } from './task.ts'
 
@@ -29,7 +30,7 @@ const noKubectl = () => refusal('kubectl is not installed', {
 export function tryKubectl(access: KubectlAccess, args: string[], options: { input?: string, withContext?: boolean } = {}): Promise<KubectlResult> {
   const all = options.withContext === false ? args : ['--context', access.context, ...args]
   return new Promise((resolve, reject) => {
-    const child = spawn(access.program, all, { env: { ...process.env, ...access.env } })
+    const child = spawn(access.program, all, { env: childEnvironment(access.env) })
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => { stdout += chunk })
@@ -62,6 +63,9 @@ export async function serverOf(access: KubectlAccess): Promise<string> {
   })
 }
 
+// The proxy ends with the standard input of its shell, which closes when the task ends in whatever way: SIGKILL leaves no time to clean up.
+const WITH_TASK = 'exec 3<&0; "$@" 3<&- </dev/null & proxy=$!; { cat <&3; kill $proxy; } >/dev/null 2>&1 & exec 3<&-; wait $proxy; rm -rf "$HOMELAB_PROXY_FOLDER"'
+
 /**
  * Starts `kubectl proxy` on a Unix socket in a private folder: credentials stay with kubectl, and nobody else on the machine can use it.
  * Ends with the task.
@@ -71,13 +75,10 @@ export async function startProxy(access: KubectlAccess): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'homelab-'))
   const socket = path.join(folder, 'api.sock')
   // its own session: Ctrl-C at the terminal must not end it before the task has cleaned up
-  const child = spawn(access.program, ['--context', access.context, 'proxy', `--unix-socket=${socket}`], {
-    env: { ...process.env, ...access.env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true,
+  const child = spawn('/bin/sh', ['-c', WITH_TASK, 'sh', access.program, '--context', access.context, 'proxy', `--unix-socket=${socket}`], {
+    env: childEnvironment({ ...access.env, HOMELAB_PROXY_FOLDER: folder }), stdio: ['pipe', 'pipe', 'pipe'], detached: true,
   })
-  onTaskEnd(async () => {
-    child.kill()
-    await rm(folder, { recursive: true, force: true })
-  })
+  onTaskEnd(() => { child.stdin.end() })
   return new Promise((resolve, reject) => {
     let words = ''
     child.on('error', error => reject(hasCode(error, 'ENOENT') ? noKubectl() : error))
