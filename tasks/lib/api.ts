@@ -11,6 +11,8 @@ export const FIELD_MANAGER = 'homelab'
 export interface Api {
   socket: string
   agent: http.Agent
+  /** Milliseconds that a request is repeated while the API server is away. */
+  patience: number
 }
 
 /** The API server's `Status` for a request that did not succeed. */
@@ -28,7 +30,7 @@ export class ApiError extends Error {
 
 /** @param socket path of the Unix socket on which `kubectl proxy` listens */
 export function connectApi(socket: string): Api {
-  return { socket, agent: new http.Agent({ keepAlive: true, maxSockets: 64 }) }
+  return { socket, agent: new http.Agent({ keepAlive: true, maxSockets: 64 }), patience: 0 }
 }
 
 interface RequestOptions {
@@ -70,8 +72,25 @@ function errorFrom(status: number, text: string): ApiError {
   }
 }
 
-/** @throws ApiError when the API server answers with a status of 400 or more */
+const isAway = (error: unknown): boolean => (error instanceof ApiError ? [429, 502, 503, 504].includes(error.status) : isUnreachable(error))
+
+/**
+ * Every request of a task can be repeated: reads, deletions, patches that state a value.
+ * @throws ApiError when the API server answers with a status of 400 or more; where it is away, after the API's patience
+ */
 export async function request<T>(api: Api, method: string, path: string, options: RequestOptions = {}): Promise<T> {
+  const end = performance.now() + api.patience
+  for (;;) {
+    try {
+      return await requestOnce<T>(api, method, path, options)
+    } catch (error) {
+      if (!isAway(error) || performance.now() > end || options.signal !== undefined) throw error
+      await pause(RETRY_MS)
+    }
+  }
+}
+
+async function requestOnce<T>(api: Api, method: string, path: string, options: RequestOptions): Promise<T> {
   const response = await open(api, method, path, options)
   const text = await readAll(response)
   const status = response.statusCode ?? 0

@@ -6,6 +6,8 @@ import { failure, messageOf } from './errors.ts'
 import { type KubectlAccess, serverOf, startProxy } from './kubectl.ts'
 import { say } from './output.ts'
 
+const PATIENCE_MS = 60_000
+
 export interface Target {
   kubectl: KubectlAccess
   /** True when KUBE_CONTEXT named the cluster: Git must be pushed, secrets are never made up. */
@@ -57,6 +59,8 @@ export async function connect(target: Target): Promise<Api> {
   const api = connectApi(await startProxy(target.kubectl))
   try {
     await request(api, 'GET', '/version')
+    // from here on an API server that restarts is waited for
+    api.patience = PATIENCE_MS
     return api
   } catch (error) {
     throw failure('the cluster cannot be reached', { where: `context ${target.kubectl.context}`, why: messageOf(error), fix: `kubectl --context ${target.kubectl.context} version` })
