@@ -1,4 +1,4 @@
-/** The Kubernetes API over kubectl's proxy socket: requests, server-side apply, and watches that survive a restart of the API server. */
+/** The Kubernetes API over kubectl's proxy socket: requests and server-side apply, through a restart of the API server. */
 import http from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { failure, hasCode } from './errors.ts'
@@ -7,6 +7,7 @@ import { type Resource, pathOf } from './resources.ts'
 
 /** The name under which server-side apply records what tasks own. */
 export const FIELD_MANAGER = 'homelab'
+const RETRY_MS = 300
 
 export interface Api {
   socket: string
@@ -40,7 +41,8 @@ interface RequestOptions {
   signal?: AbortSignal
 }
 
-function open(api: Api, method: string, path: string, options: RequestOptions): Promise<http.IncomingMessage> {
+/** Sends a request and leaves its answer to be read as it comes. */
+export function open(api: Api, method: string, path: string, options: RequestOptions): Promise<http.IncomingMessage> {
   const body = options.body === undefined ? undefined : JSON.stringify(options.body)
   return new Promise((resolve, reject) => {
     const request = http.request({
@@ -55,14 +57,14 @@ function open(api: Api, method: string, path: string, options: RequestOptions): 
   })
 }
 
-async function readAll(response: http.IncomingMessage): Promise<string> {
+export async function readAll(response: http.IncomingMessage): Promise<string> {
   response.setEncoding('utf8')
   let text = ''
   for await (const chunk of response) text += String(chunk)
   return text
 }
 
-function errorFrom(status: number, text: string): ApiError {
+export function errorFrom(status: number, text: string): ApiError {
   try {
     const parsed = JSON.parse(text) as { message?: string, reason?: string }
     return new ApiError(parsed.message ?? text, status, parsed.reason ?? '')
@@ -149,70 +151,4 @@ export async function patch(api: Api, resource: Resource, options: { namespace?:
 /** Deletes one object; one that is not there is fine. */
 export async function remove(api: Api, resource: Resource, options: { namespace?: string | undefined, name: string, propagation?: string }): Promise<void> {
   await ifFound(() => request(api, 'DELETE', pathOf(resource, options), { body: { kind: 'DeleteOptions', apiVersion: 'v1', propagationPolicy: options.propagation ?? 'Background' } }))
-}
-
-export interface Watched<T extends KubeObject> {
-  /** Objects by `namespace/name`. */
-  objects: Map<string, T>
-  /** False until the first list has been read, and again while the API server cannot be reached. */
-  synced: boolean
-}
-
-const keyOf = (object: KubeObject) => `${object.metadata.namespace ?? ''}/${object.metadata.name}`
-const RETRY_MS = 300
-
-async function readEvents(response: http.IncomingMessage, onLine: (line: string) => void): Promise<void> {
-  response.setEncoding('utf8')
-  let rest = ''
-  for await (const chunk of response) {
-    const lines = (rest + String(chunk)).split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) if (line !== '') onLine(line)
-  }
-}
-
-async function follow<T extends KubeObject>(api: Api, resource: Resource, watched: Watched<T>, onChange: () => void, signal: AbortSignal): Promise<void> {
-  const first = await request<KubeList<T>>(api, 'GET', pathOf(resource), { signal })
-  watched.objects.clear()
-  for (const item of first.items) watched.objects.set(keyOf(item), Object.assign(item, { kind: resource.kind, apiVersion: resource.apiVersion }))
-  watched.synced = true
-  onChange()
-  const query = `?watch=1&allowWatchBookmarks=true&resourceVersion=${first.metadata?.resourceVersion ?? ''}`
-  const response = await open(api, 'GET', pathOf(resource) + query, { signal })
-  if ((response.statusCode ?? 0) >= 400) throw errorFrom(response.statusCode ?? 0, await readAll(response))
-  await readEvents(response, line => {
-    const event = JSON.parse(line) as { type: string, object: T }
-    if (event.type === 'BOOKMARK') return
-    if (event.type === 'ERROR') return void response.destroy()
-    if (event.type === 'DELETED') watched.objects.delete(keyOf(event.object))
-    else watched.objects.set(keyOf(event.object), event.object)
-    onChange()
-  })
-}
-
-/**
- * Keeps a copy of all objects of a kind by one list and one watch stream, listing again after any break. A kind that does not exist yet has
- * no objects and is looked for again every 300 ms.
- * @param onChange called after every change of the copy or of `synced`
- */
-export function watch<T extends KubeObject>(api: Api, resource: Resource, options: { signal: AbortSignal, onChange: () => void }): Watched<T> {
-  const watched: Watched<T> = { objects: new Map(), synced: false }
-  const loop = async () => {
-    while (!options.signal.aborted) {
-      try {
-        await follow(api, resource, watched, options.onChange, options.signal)
-      } catch (error) {
-        if (options.signal.aborted) return
-        const missing = error instanceof ApiError && error.status === 404
-        if (missing) watched.objects.clear()
-        watched.synced = missing
-        options.onChange()
-      }
-      await pause(RETRY_MS, undefined, { signal: options.signal }).catch((error: unknown) => {
-        if (!options.signal.aborted) throw error
-      })
-    }
-  }
-  void loop()
-  return watched
 }

@@ -1,9 +1,10 @@
 /** What the platform is made of, read from the cluster: Flux objects, issuers, certificates and the pods behind them. */
 import { setMaxListeners } from 'node:events'
-import { type Api, type Watched, get, list, watch } from './api.ts'
+import { type Api, get, list } from './api.ts'
 import type { KubeObject } from './objects.ts'
 import * as resources from './resources.ts'
 import type { Resource } from './resources.ts'
+import { type Watched, watch } from './watch.ts'
 
 export interface FluxReference { kind: string, name: string, namespace?: string }
 

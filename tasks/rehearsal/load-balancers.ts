@@ -1,5 +1,6 @@
 /** Stand-in for ServiceLB of k3s: gives every Service of type LoadBalancer the node's address; without one it would never count as Ready. */
-import { type Api, request, watch } from '../lib/api.ts'
+import { type Api, request } from '../lib/api.ts'
+import { watch } from '../lib/watch.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { KubeObject } from '../lib/objects.ts'
 import { type Resource, pathOf } from '../lib/resources.ts'

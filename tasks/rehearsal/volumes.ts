@@ -2,10 +2,11 @@
  * Stand-in for k3s's local-path-provisioner: makes a PersistentVolume for every claim that the scheduler has given a node, and deletes it when
  * it is released. Nothing is stored: the pods that would write are simulated.
  */
-import { type Api, ApiError, remove, request, watch } from '../lib/api.ts'
+import { type Api, ApiError, remove, request } from '../lib/api.ts'
 import { messageOf } from '../lib/errors.ts'
 import type { KubeObject } from '../lib/objects.ts'
 import { PersistentVolumeClaim, type Resource } from '../lib/resources.ts'
+import { watch } from '../lib/watch.ts'
 import { PROVISIONER } from './bootstrap.ts'
 
 const PersistentVolume: Resource = { kind: 'PersistentVolume', apiVersion: 'v1', plural: 'persistentvolumes', namespaced: false }
