@@ -85,7 +85,9 @@ export function pendingParts(kustomization: KustomizationObject, snapshot: Snaps
     const deployment = entry.kind === 'Deployment' ? findIn(snapshot.deployments, entry) : undefined
     if (deployment === undefined || isRolledOut(deployment)) return []
     const pods = pendingPods(snapshot, entry.namespace, pod => pod.metadata.name.startsWith(`${entry.name}-`))
-    return [{ object: deployment, state: 'working', words: `${deployment.status?.availableReplicas ?? 0}/${deployment.spec?.replicas ?? 1} available` }, ...pods]
+    const refused = conditionOf(deployment, 'ReplicaFailure')
+    const words = refused?.status === 'True' ? refused.message : undefined
+    return [{ object: deployment, state: words === undefined ? 'working' : 'failed', words: words ?? `${deployment.status?.availableReplicas ?? 0}/${deployment.spec?.replicas ?? 1} available` }, ...pods]
   })
 }
 

@@ -1,13 +1,16 @@
 /** Follows the platform until it is what Git says: one watch per kind, dependents woken the moment they can go on, causes named. */
 import { type Api, ifFound, isUnreachable, patch } from './api.ts'
 import { judgeGitRepository, judgeRelease, shortRevision } from './flux-state.ts'
+import { lateError } from './late.ts'
 import { openDisplay } from './live-tree.ts'
+import { type Marks, isWritten, takeMarks } from './marks.ts'
+import { type KubeObject, conditionOf, refOf } from './objects.ts'
 import { attention } from './output.ts'
 import { FLUX_NAMESPACE, type Goal, blockedLayers, pendingCertificates, platformRows } from './platform-tree.ts'
 import { REQUESTED_AT, makeWaker } from './poke.ts'
 import { type Resource, GitRepository, Kustomization } from './resources.ts'
-import { type Follower, type Snapshot, followSnapshot } from './snapshot.ts'
-import { stuckError, timeoutError } from './stuck.ts'
+import { type Follower, type Snapshot, followSnapshot, followed, platformOnly, readSnapshot } from './snapshot.ts'
+import { findFaults, stuckError } from './stuck.ts'
 
 const TICK_MS = 500
 const COALESCE_MS = 20
@@ -31,22 +34,46 @@ export interface Converged {
 }
 
 /** Asks Flux to look at an object now; one that is gone, or an API server that is away, is for the watch to notice. */
-async function poke(api: Api, resource: Resource, options: { name: string, token: string }): Promise<void> {
+async function poke(api: Api, resource: Resource, name: string): Promise<void> {
   try {
-    await ifFound(() => patch(api, resource, { namespace: FLUX_NAMESPACE, name: options.name, body: { metadata: { annotations: { [REQUESTED_AT]: options.token } } } }))
+    await ifFound(() => patch(api, resource, { namespace: FLUX_NAMESPACE, name, body: { metadata: { annotations: { [REQUESTED_AT]: new Date().toISOString() } } } }))
   } catch (error) {
     if (!isUnreachable(error)) throw error
   }
 }
 
-const newToken = (): string => new Date().toISOString()
+const pokeAll = async (api: Api, resource: Resource, objects: KubeObject[]): Promise<void> => {
+  await Promise.all(objects.map(object => poke(api, resource, object.metadata.name)))
+}
+
+/** How things were when Flux was set going. */
+interface Begun {
+  marks: Marks
+  /** Revision that the source had. */
+  from: string | undefined
+  /** True where every layer has to be reconciled anew, whatever it has. */
+  anew: boolean
+}
+
+/**
+ * Sets Flux going: the source when it has not the revision yet (its new artifact wakes all layers), else the layers. Charts and releases that
+ * failed are asked to try again too, so that an old failure is not taken for a new one.
+ */
+async function begin(api: Api, snapshot: Snapshot, options: ConvergeOptions): Promise<Begun> {
+  const marks = takeMarks(snapshot)
+  const behind = snapshot.gitRepositories.filter(source => judgeGitRepository(source, options.revision).state !== 'ready')
+  const failing = (['ociRepositories', 'helmRepositories', 'helmCharts', 'releases'] as const)
+    .map(field => pokeAll(api, followed[field], snapshot[field].filter(object => conditionOf(object, 'Ready')?.status === 'False')))
+  await Promise.all([behind.length > 0 ? pokeAll(api, GitRepository, behind) : pokeAll(api, Kustomization, snapshot.kustomizations), ...failing])
+  return { marks, from: snapshot.gitRepositories[0]?.status?.artifact?.revision, anew: options.force && behind.length === 0 }
+}
 
 /** @returns what still keeps the goal from being reached; undefined when it is reached. */
-function unmet(snapshot: Snapshot, goal: Goal, token: string | undefined): string | undefined {
+function unmet(snapshot: Snapshot, goal: Goal, begun: Begun | undefined): string | undefined {
   if (snapshot.gitRepositories.length === 0 || snapshot.kustomizations.length <= 1) return 'Flux has not read the repository yet'
   const behind = platformRows(snapshot, goal).find(row => row.depth === 0 && row.state !== 'ready' && row.state !== 'blocked')
   if (behind) return `${behind.label}: ${behind.words}`
-  const unseen = token === undefined ? undefined : snapshot.kustomizations.find(layer => !goal.blocked.has(layer.metadata.name) && (layer.status?.lastHandledReconcileAt ?? '') < token)
+  const unseen = begun?.anew === true ? snapshot.kustomizations.find(layer => !goal.blocked.has(layer.metadata.name) && !isWritten(layer, begun.marks)) : undefined
   if (unseen) return `Kustomization/${FLUX_NAMESPACE}/${unseen.metadata.name}: not reconciled yet`
   const release = snapshot.releases.map(one => ({ one, ...judgeRelease(one, snapshot) })).find(({ one, state }) => state !== 'ready' && !goal.blocked.has(one.metadata.labels?.['kustomize.toolkit.fluxcd.io/name'] ?? ''))
   if (release) return `HelmRelease/${FLUX_NAMESPACE}/${release.one.metadata.name}: ${release.words}`
@@ -54,19 +81,15 @@ function unmet(snapshot: Snapshot, goal: Goal, token: string | undefined): strin
   return certificate && `${certificate.label}: ${certificate.words}`
 }
 
-/**
- * Sets Flux going: the source when it has not the revision yet (its new artifact wakes all layers), else the layers.
- * @returns the token that every layer must have handled, where layers were woken and all must be
- */
-async function begin(api: Api, snapshot: Snapshot, options: ConvergeOptions): Promise<string | undefined> {
-  const token = newToken()
-  const behind = snapshot.gitRepositories.filter(source => judgeGitRepository(source, options.revision).state !== 'ready')
-  if (behind.length > 0) {
-    await Promise.all(behind.map(source => poke(api, GitRepository, { name: source.metadata.name, token })))
-    return undefined
-  }
-  await Promise.all(snapshot.kustomizations.map(layer => poke(api, Kustomization, { name: layer.metadata.name, token })))
-  return options.force ? token : undefined
+/** The watches of several kinds are not in step, so a fault has to hold in a read of now too. @throws the error of faults that do */
+async function refuseFaults(api: Api, snapshot: Snapshot, goal: Goal): Promise<void> {
+  const suspected = findFaults(snapshot, goal).map(({ object }) => refOf(object))
+  if (suspected.length === 0) return
+  const now = await readSnapshot(api).catch((error: unknown) => {
+    if (!isUnreachable(error)) throw error
+  })
+  const [first, ...others] = now === undefined ? [] : findFaults(platformOnly(now), goal).filter(({ object }) => suspected.includes(refOf(object)))
+  if (first) throw await stuckError([first, ...others])
 }
 
 interface Wait { signal: () => void, next: () => Promise<void> }
@@ -85,32 +108,35 @@ function makeWait(): Wait {
   }
 }
 
+/** @returns the revision to follow from now on: another than before when somebody pushed. */
+function noticePush(snapshot: Snapshot, revision: string, begun: Begun): string {
+  const current = snapshot.gitRepositories[0]?.status?.artifact?.revision
+  if (current === undefined || current === begun.from || current === revision) return revision
+  attention(`somebody pushed meanwhile: following ${shortRevision(current)} instead of ${shortRevision(revision)}`)
+  begun.from = current
+  return current
+}
+
 async function followToGoal(api: Api, follower: Follower, wait: Wait, options: ConvergeOptions): Promise<Converged> {
   const display = openDisplay()
   const toWake = makeWaker()
   const end = Date.now() + options.deadline
   let { revision } = options
-  let begun: { token: string | undefined, from: string | undefined } | undefined
+  let begun: Begun | undefined
   try {
     for (;;) {
       const snapshot = follower.snapshot()
-      const goal: Goal = { revision, blocked: blockedLayers(snapshot.kustomizations, options.missingInputs) }
-      const reason = follower.synced() ? unmet(snapshot, goal, begun?.token) : 'the API server does not answer'
-      if (reason === undefined && begun === undefined && !options.force) return { waited: false, revision }
+      const goal: Goal = { revision, blocked: blockedLayers(snapshot.kustomizations, options.missingInputs), ...(begun ? { marks: begun.marks } : {}) }
+      const reason = follower.synced() ? unmet(snapshot, goal, begun) : 'the API server does not answer'
+      if (reason === undefined && (begun !== undefined || !options.force)) return { waited: begun !== undefined, revision }
       if (begun !== undefined || follower.synced()) display.update([...platformRows(snapshot, goal), ...pendingCertificates(snapshot)])
-      if (follower.synced()) {
-        if (reason === undefined && begun !== undefined) return { waited: true, revision }
-        const current = snapshot.gitRepositories[0]?.status?.artifact?.revision
-        begun ??= { token: await begin(api, snapshot, options), from: current }
-        if (current !== undefined && current !== begun.from && current !== revision) {
-          attention(`somebody pushed meanwhile: following ${shortRevision(current)} instead of ${shortRevision(revision)}`)
-          begun.from = revision = current
-        }
-        const stuck = await stuckError(snapshot, goal)
-        if (stuck) throw stuck
-        await Promise.all(toWake(snapshot, goal, Date.now()).map(name => poke(api, Kustomization, { name, token: newToken() })))
+      if (follower.synced() && begun === undefined) begun = await begin(api, snapshot, options)
+      else if (follower.synced() && begun !== undefined) {
+        revision = noticePush(snapshot, revision, begun)
+        await refuseFaults(api, snapshot, { ...goal, revision })
+        await Promise.all(toWake(snapshot, { ...goal, revision }, Date.now()).map(name => poke(api, Kustomization, name)))
       }
-      if (Date.now() > end) throw timeoutError(snapshot, goal, { deadline: options.deadline, reason: reason ?? '' })
+      if (Date.now() > end) throw await lateError(api, snapshot, { goal, deadline: options.deadline, reason: reason ?? '' })
       await wait.next()
     }
   } finally {

@@ -21,6 +21,7 @@ const unrecoverable = [
   /kustomization path not found/i, /kustomize build failed|accumulating resources|no such file or directory/i, /variable not set|strict mode|bad substitution|parse error in substitution/i,
   /dry-run failed \((Invalid|BadRequest|MethodNotAllowed)\)|dry-run failed.*(is invalid|strict decoding error|failed to create typed patch|immutable)/is, /failed to decode Kubernetes YAML|error converting YAML|yaml: /i,
   /MANIFEST_UNKNOWN|manifest unknown|NAME_UNKNOWN|no '.*' chart with version|chart version.*not found|invalid chart reference|improper constraint/i,
+  /couldn't find remote ref|reference not found|authentication required|repository not found/i,
   /server-side apply failed for object .* is invalid: /s, /values don't meet the specifications of the schema|YAML parse error on|execution error at|parse error at|error calling include/i,
 ]
 
@@ -31,7 +32,14 @@ export function isUnrecoverable(words: string): boolean {
 
 const missingInputs = /substitute from 'Secret\/[^']*' error|Secret "?[^ ]*platform-runtime-inputs"? not found/i
 
+/** @returns true when a condition was written for the object's newest spec. */
+export function isCurrent(object: KubeObject, type: string): boolean {
+  const observed = conditionOf(object, type)?.observedGeneration ?? object.status?.observedGeneration
+  return observed === undefined || observed === object.metadata.generation
+}
+
 function judgeFailure(object: KubeObject, fallback: string): Judgement {
+  if (conditionOf(object, 'Ready') !== undefined && !isCurrent(object, 'Ready')) return { state: 'working', words: 'waits for its controller' }
   const words = conditionOf(object, 'Ready')?.message ?? fallback
   const stalled = conditionOf(object, 'Stalled')
   if (stalled?.status === 'True') return { state: 'stuck', words: stalled.message ?? words }
@@ -62,6 +70,17 @@ export function isAppliedAt(kustomization: KustomizationObject, revision: string
   return isReady(kustomization) && (revision === undefined || kustomization.status?.lastAppliedRevision === revision)
 }
 
+/** @returns true while kustomize-controller waits for what it has applied. */
+export function isCheckingHealth(kustomization: KustomizationObject): boolean {
+  return /running health checks/i.test(conditionOf(kustomization, 'Reconciling')?.message ?? '')
+}
+
+/** @returns true when the manifests of a revision are in the cluster, healthy or not: only then do the verdicts on them count. */
+export function hasManifestsOf(kustomization: KustomizationObject, revision: string | undefined): boolean {
+  if (revision !== undefined && kustomization.status?.lastAttemptedRevision !== revision) return false
+  return isAppliedAt(kustomization, revision) || isCheckingHealth(kustomization) || conditionOf(kustomization, 'Ready')?.reason === 'HealthCheckFailed'
+}
+
 /** @param revision as for a GitRepository */
 export function judgeKustomization(kustomization: KustomizationObject, revision: string | undefined): Judgement {
   if (kustomization.metadata.deletionTimestamp !== undefined) return { state: 'working', words: 'is being deleted' }
@@ -71,7 +90,7 @@ export function judgeKustomization(kustomization: KustomizationObject, revision:
   if (condition === undefined) return { state: 'waiting', words: 'not reconciled yet' }
   if (condition.status === 'True') return { state: 'working', words: `has ${shortRevision(kustomization.status?.lastAppliedRevision)}, waits for ${shortRevision(revision)}` }
   const attempted = kustomization.status?.lastAttemptedRevision
-  const current = condition.observedGeneration === undefined || condition.observedGeneration === kustomization.metadata.generation
+  const current = isCurrent(kustomization, 'Ready')
   // written where a wait was cut short because something newer came
   if (/new reconciliation triggered/i.test(condition.message ?? '')) return { state: 'working', words: 'starts again' }
   if (condition.reason === 'DependencyNotReady') return { state: 'waiting', words: condition.message ?? 'waits for its dependencies' }
@@ -102,6 +121,8 @@ export const isPinned = (version: string, pinned: string): boolean => plainVersi
 export function judgeRelease(release: HelmReleaseObject, snapshot: Snapshot): Judgement {
   if (release.spec?.suspend === true) return { state: 'stuck', words: 'suspended: Flux does not reconcile it' }
   const source = chartSourceOf(release, snapshot)
+  const asked = release.spec?.chart?.spec.version
+  if (source?.kind === 'HelmChart' && asked !== undefined && (source.spec?.version ?? asked) !== asked) return { state: 'working', words: `waits for chart version ${asked}` }
   const chart = source === undefined ? undefined : judgeChartSource(source)
   if (source !== undefined && chart !== undefined && (chart.state === 'failed' || chart.state === 'stuck')) {
     return { state: chart.state, words: `${source.kind}/${source.metadata.name}: ${chart.words}` }
@@ -111,7 +132,9 @@ export function judgeRelease(release: HelmReleaseObject, snapshot: Snapshot): Ju
     if (conditionOf(release, 'Ready')?.reason === 'DependencyNotReady') return { state: 'waiting', words: conditionOf(release, 'Ready')?.message ?? '' }
     const released = conditionOf(release, 'Released')
     // a retry under way is still a release that failed
-    if (released?.status === 'False' && conditionOf(release, 'Ready')?.status !== 'False') return { state: 'failed', words: released.message ?? '' }
+    if (released?.status === 'False' && conditionOf(release, 'Ready')?.status !== 'False' && isCurrent(release, 'Released')) {
+      return { state: isUnrecoverable(released.message ?? '') ? 'stuck' : 'failed', words: released.message ?? '' }
+    }
     return judgeFailure(release, 'not installed yet')
   }
   const version = release.status?.history?.[0]?.chartVersion

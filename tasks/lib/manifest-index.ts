@@ -15,8 +15,10 @@ async function manifestFiles(): Promise<string[]> {
 }
 
 /** @returns the file that a Kustomize or API error names, as a path in the repository: it names the controller's own copy. */
-function fileNamedIn(words: string): string | undefined {
-  return /\/?((?:clusters|infrastructure|platform-services|tenants)\/[\w./-]+)/.exec(words)?.[1]
+async function fileNamedIn(words: string): Promise<string | undefined> {
+  const named = [...words.matchAll(/\/?((?:clusters|infrastructure|platform-services|tenants)\/[\w./-]+\.yaml)/g)].map(match => match[1] ?? '')
+  const files = (await manifestFiles()).map(file => path.relative(repositoryRoot, file))
+  return named.find(file => files.includes(file))
 }
 
 async function fileOf(kind: string, name: string): Promise<string | undefined> {
@@ -25,6 +27,18 @@ async function fileOf(kind: string, name: string): Promise<string | undefined> {
   for (const file of await manifestFiles()) {
     const text = await readFile(file, 'utf8')
     if (isKind.test(text) && isName.test(text)) return path.relative(repositoryRoot, file)
+  }
+  return undefined
+}
+
+/** @returns the place that asks for a variable, as `file:line`. */
+async function placeOfVariable(words: string): Promise<string | undefined> {
+  const name = /variable not set[^"]*"(\w+)"/.exec(words)?.[1]
+  if (name === undefined) return undefined
+  for (const file of await manifestFiles()) {
+    const lines = (await readFile(file, 'utf8')).split('\n')
+    const index = lines.findIndex(line => line.includes(`\${${name}}`) || line.includes(`\${${name}:`))
+    if (index >= 0) return `${path.relative(repositoryRoot, file)}:${index + 1}`
   }
   return undefined
 }
@@ -39,5 +53,5 @@ export async function locate(object: KubeObject, words = ''): Promise<string | u
     const file = await fileOf(named[1], named[2])
     if (file) return file
   }
-  return fileNamedIn(words) ?? fileOf(object.kind, object.metadata.name)
+  return await fileNamedIn(words) ?? await placeOfVariable(words) ?? fileOf(object.kind, object.metadata.name)
 }

@@ -2,6 +2,7 @@
 import { type Finding, certificateFinding, pendingParts, releasePods } from './causes.ts'
 import { type State, inventoryOf, isAppliedAt, isRolledOut, judgeGitRepository, judgeKustomization } from './flux-state.ts'
 import { type KubeObject, refOf } from './objects.ts'
+import type { Marks } from './marks.ts'
 import type { HelmReleaseObject, KustomizationObject, Snapshot } from './snapshot.ts'
 
 /** Namespace of all Flux objects of the platform. */
@@ -23,6 +24,8 @@ export interface Goal {
   revision: string | undefined
   /** Layers that cannot become Ready now, with the reason: names of Flux Kustomizations. */
   blocked: Map<string, string>
+  /** How everything was when the task began; verdicts of before do not count. */
+  marks?: Marks
 }
 
 /**

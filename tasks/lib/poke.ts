@@ -4,7 +4,7 @@
  * (seen on kustomize-controller 1.9.5). One woken while it works does its work twice: so nobody is woken who goes on alone.
  */
 import { pendingParts } from './causes.ts'
-import { inventoryOf, isAppliedAt } from './flux-state.ts'
+import { inventoryOf, isAppliedAt, isCheckingHealth } from './flux-state.ts'
 import { conditionOf } from './objects.ts'
 import type { Goal } from './platform-tree.ts'
 import type { KustomizationObject, Snapshot } from './snapshot.ts'
@@ -24,10 +24,6 @@ function dependenciesReady(layer: KustomizationObject, snapshot: Snapshot, revis
     const found = snapshot.kustomizations.find(one => one.metadata.name === dependency.name)
     return found !== undefined && isAppliedAt(found, revision)
   })
-}
-
-function isCheckingHealth(layer: KustomizationObject): boolean {
-  return /running health checks/i.test(conditionOf(layer, 'Reconciling')?.message ?? '')
 }
 
 function partsAreHealthy(layer: KustomizationObject, snapshot: Snapshot): boolean {

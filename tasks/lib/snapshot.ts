@@ -8,7 +8,7 @@ import { type Watched, watch } from './watch.ts'
 
 export interface FluxReference { kind: string, name: string, namespace?: string }
 
-export type GitRepositoryObject = KubeObject<{ url: string, ref?: { branch?: string }, suspend?: boolean }, { artifact?: { revision: string }, lastHandledReconcileAt?: string }>
+export type GitRepositoryObject = KubeObject<{ url: string, ref?: { branch?: string }, suspend?: boolean }, { artifact?: { revision: string, lastUpdateTime?: string }, lastHandledReconcileAt?: string }>
 export type KustomizationObject = KubeObject<
   { dependsOn?: { name: string }[], path?: string, suspend?: boolean, sourceRef: FluxReference, postBuild?: { substituteFrom?: { kind: string, name: string, optional?: boolean }[] } },
   { lastAppliedRevision?: string, lastAttemptedRevision?: string, lastHandledReconcileAt?: string, inventory?: { entries: { id: string, v: string }[] } }

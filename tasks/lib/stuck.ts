@@ -1,50 +1,99 @@
-/** Errors of a convergence: what no waiting can mend, and what did not come in time, each named from deepest down. */
-import { deepestCause, describe } from './causes.ts'
+/** Finds what no waiting can mend, at its deepest, and only where the verdict is on the commit that is meant. */
+import { certificateFinding, pendingParts } from './causes.ts'
 import { type TaskError, failure } from './errors.ts'
-import { judgeChartSource, judgeGitRepository, judgeKustomization } from './flux-state.ts'
+import { chartSourceOf, hasManifestsOf, isAppliedAt, isCurrent, isUnrecoverable, judgeChartSource, judgeGitRepository, judgeKustomization } from './flux-state.ts'
 import { locate } from './manifest-index.ts'
-import { type KubeObject, refOf } from './objects.ts'
-import { elapsed } from './output.ts'
-import { type Goal, inChainOrder, pendingCertificates } from './platform-tree.ts'
-import type { Snapshot } from './snapshot.ts'
+import { isWritten } from './marks.ts'
+import { type KubeObject, conditionOf, refOf } from './objects.ts'
+import { type Goal, inChainOrder } from './platform-tree.ts'
+import { type HelmReleaseObject, type KustomizationObject, type Snapshot, ROOT } from './snapshot.ts'
 
-const CORRECT = 'correct the manifest, commit, push, then: make flux-reconcile'
-
-function fixFor(object: KubeObject, words: string): string {
-  if (!words.startsWith('suspended')) return CORRECT
-  return `kubectl -n ${object.metadata.namespace} patch ${object.kind.toLowerCase()} ${object.metadata.name} --type=merge -p '{"spec":{"suspend":false}}'`
+export interface Fault {
+  object: KubeObject
+  /** The controller's words. */
+  words: string
+  /** What the object belongs to. */
+  parent?: KubeObject
 }
 
-/** @returns the error for something that no waiting can mend, if there is such a thing. */
-export async function stuckError(snapshot: Snapshot, goal: Goal): Promise<TaskError | undefined> {
-  for (const source of snapshot.gitRepositories) {
-    const { state, words } = judgeGitRepository(source, goal.revision)
-    if (state === 'stuck') return failure(`${refOf(source)} cannot be fetched`, { where: await locate(source), why: words, fix: fixFor(source, words) })
-  }
-  for (const layer of inChainOrder(snapshot.kustomizations).filter(one => !goal.blocked.has(one.metadata.name))) {
-    const judged = judgeKustomization(layer, goal.revision)
-    if (judged.state === 'ready') continue
-    const cause = deepestCause(layer, snapshot)
-    const stuckPart = cause?.state === 'stuck' ? cause : undefined
-    if (judged.state !== 'stuck' && stuckPart === undefined) continue
-    const { object, words } = stuckPart ?? { object: layer, words: judged.words }
-    return failure(`${refOf(object)} cannot become Ready`, { where: [object === layer ? '' : refOf(layer), await locate(object, words)].filter(Boolean).join(' · '), why: words, fix: fixFor(object, words) })
-  }
-  for (const source of [...snapshot.ociRepositories, ...snapshot.helmRepositories, ...snapshot.helmCharts]) {
-    const { state, words } = judgeChartSource(source)
-    if (state === 'stuck') return failure(`${refOf(source)} cannot be fetched`, { where: await locate(source), why: words, fix: fixFor(source, words) })
-  }
-  return undefined
+const isSuspended = (object: KubeObject): boolean => object.spec?.suspend === true
+
+// kustomize-controller looks for the path before it notes the revision, so the time says what the verdict is on
+function lacksPath(layer: KustomizationObject, snapshot: Snapshot, goal: Goal): boolean {
+  const condition = conditionOf(layer, 'Ready')
+  const artifact = snapshot.gitRepositories[0]?.status?.artifact
+  return condition?.reason === 'ArtifactFailed' && isUnrecoverable(condition.message ?? '') && isCurrent(layer, 'Ready')
+    && artifact?.revision === goal.revision && (condition.lastTransitionTime ?? '') >= (artifact?.lastUpdateTime ?? '')
 }
 
-/** @param options.deadline milliseconds that were waited; options.reason what was still missing */
-export function timeoutError(snapshot: Snapshot, goal: Goal, options: { deadline: number, reason: string }): TaskError {
-  const behind = inChainOrder(snapshot.kustomizations).filter(layer => !goal.blocked.has(layer.metadata.name) && judgeKustomization(layer, goal.revision).state !== 'ready')
-  const causes = behind.map(layer => deepestCause(layer, snapshot)).filter(cause => cause !== undefined).map(describe)
-  const certificates = pendingCertificates(snapshot).map(row => `${row.label}: ${row.words}`)
-  return failure(`the platform is not Ready after ${elapsed(options.deadline)}`, {
-    where: options.reason,
-    why: [...new Set([...causes, ...certificates])].join('\n'),
-    fix: 'make verify shows what is left; the cluster keeps trying, and running the same command again is safe',
+function layerFault(layer: KustomizationObject, snapshot: Snapshot, goal: Goal): Fault | undefined {
+  const { state, words } = judgeKustomization(layer, goal.revision)
+  if (isSuspended(layer)) return { object: layer, words }
+  if (!isWritten(layer, goal.marks)) return undefined
+  if (lacksPath(layer, snapshot, goal)) return { object: layer, words: conditionOf(layer, 'Ready')?.message ?? '' }
+  return state === 'stuck' ? { object: layer, words } : undefined
+}
+
+/** A release without its chart is told by the chart's source. */
+function atChart(part: Fault, snapshot: Snapshot): Fault {
+  const source = part.object.kind === 'HelmRelease' ? chartSourceOf(part.object as HelmReleaseObject, snapshot) : undefined
+  const judged = source && judgeChartSource(source)
+  return source && judged?.state === 'stuck' ? { object: source, words: judged.words, parent: part.object } : part
+}
+
+function partFaults(layer: KustomizationObject, snapshot: Snapshot, goal: Goal): Fault[] {
+  if (!hasManifestsOf(layer, goal.revision)) return []
+  return pendingParts(layer, snapshot).filter(part => part.state === 'stuck').map(({ object, words }) => atChart({ object, words, parent: layer }, snapshot))
+    .filter(({ object }) => isSuspended(object) || isWritten(object, goal.marks))
+}
+
+/** Certificates that cert-manager gave up on: it asks again after an hour at the earliest (seen on cert-manager 1.21). */
+function certificateFaults(snapshot: Snapshot): Fault[] {
+  return snapshot.certificates.filter(one => conditionOf(one, 'Issuing')?.reason === 'Failed' && isCurrent(one, 'Issuing')).map(certificate => {
+    const { object, words, state } = certificateFinding(certificate, snapshot)
+    return { object: state === 'failed' ? object : certificate, words, ...(object === certificate ? {} : { parent: certificate }) }
   })
+}
+
+/** @returns everything that no waiting can mend; a certificate only where nothing else is left to wait for. */
+export function findFaults(snapshot: Snapshot, goal: Goal): Fault[] {
+  const sources = snapshot.gitRepositories.flatMap((object): Fault[] => {
+    const { state, words } = judgeGitRepository(object, goal.revision)
+    return state === 'stuck' && (isSuspended(object) || isWritten(object, goal.marks)) ? [{ object, words }] : []
+  })
+  if (sources.length > 0) return sources
+  const behind = inChainOrder(snapshot.kustomizations).filter(layer => !goal.blocked.has(layer.metadata.name) && (!isAppliedAt(layer, goal.revision) || isSuspended(layer)))
+  const root = behind.find(layer => layer.metadata.name === ROOT)
+  // what the root has yet to apply may be about to change
+  const faults = (root ? [root] : behind).flatMap(layer => {
+    const fault = layerFault(layer, snapshot, goal)
+    return fault ? [fault] : partFaults(layer, snapshot, goal)
+  })
+  if (behind.length > 0) return [...new Map(faults.map(fault => [refOf(fault.object), fault])).values()]
+  return certificateFaults(snapshot)
+}
+
+function verbOf({ object, words }: Fault): string {
+  if (words.startsWith('suspended')) return 'is suspended'
+  if (/Repository$|^HelmChart$/.test(object.kind)) return 'cannot be fetched'
+  return /^(Certificate|Order|Challenge)$/.test(object.kind) ? 'failed' : 'cannot become Ready'
+}
+
+function fixFor({ object, words, parent }: Fault): string {
+  const { namespace, name } = object.metadata
+  if (words.startsWith('suspended')) return `kubectl -n ${namespace} patch ${object.kind.toLowerCase()} ${name} --type=merge -p '{"spec":{"suspend":false}}', then: make flux-reconcile`
+  if (!verbOf({ object, words }).startsWith('failed')) return 'correct the manifest, commit, push, then: make flux-reconcile'
+  const certificate = object.kind === 'Certificate' ? object : parent
+  return `correct the cause; cert-manager asks again in an hour, or at once after: kubectl -n ${namespace} delete certificate ${certificate?.metadata.name ?? name} && make flux-reconcile`
+}
+
+const whereOf = async ({ object, words, parent }: Fault): Promise<string> => {
+  const file = await locate(object, words) ?? (parent && await locate(parent, words))
+  return [parent && refOf(parent), file].filter(part => part !== undefined).join(' · ')
+}
+
+/** @returns the error for faults, the first of them in full. */
+export async function stuckError([first, ...others]: readonly [Fault, ...Fault[]]): Promise<TaskError> {
+  const also = await Promise.all(others.map(async fault => `also ${refOf(fault.object)} · ${await whereOf(fault)}\n${fault.words}`))
+  return failure(`${refOf(first.object)} ${verbOf(first)}`, { where: await whereOf(first), why: [first.words, ...also].join('\n'), fix: fixFor(first) })
 }

@@ -1,0 +1,47 @@
+/** The error of a platform that did not get Ready in time, told by the deepest cause of each layer. */
+import { type Api, isUnreachable, list } from './api.ts'
+import { type Finding, deepestCause, describe } from './causes.ts'
+import { type TaskError, failure } from './errors.ts'
+import { judgeKustomization } from './flux-state.ts'
+import type { KubeObject } from './objects.ts'
+import { elapsed } from './output.ts'
+import { type Goal, inChainOrder, pendingCertificates } from './platform-tree.ts'
+import { Event } from './resources.ts'
+import type { Snapshot } from './snapshot.ts'
+
+type EventObject = KubeObject & { reason?: string, message?: string, lastTimestamp?: string | null, eventTime?: string | null }
+
+const timeOf = (event: EventObject): string => event.lastTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp ?? ''
+
+/** @returns the newest warning about a pod: what keeps a volume or an image away stands in events only. */
+async function newestWarning(api: Api, pod: KubeObject): Promise<string | undefined> {
+  const query = `fieldSelector=${encodeURIComponent(`involvedObject.kind=Pod,involvedObject.name=${pod.metadata.name},type=Warning`)}`
+  try {
+    const { items } = await list<EventObject>(api, Event, { namespace: pod.metadata.namespace ?? '', query })
+    const newest = items.sort((a, b) => timeOf(b).localeCompare(timeOf(a)))[0]
+    return newest && `${newest.reason ?? 'Warning'}: ${newest.message ?? ''}`
+  } catch (error) {
+    if (isUnreachable(error)) return undefined
+    throw error
+  }
+}
+
+async function tell(api: Api, finding: Finding): Promise<string> {
+  const warning = finding.object.kind === 'Pod' ? await newestWarning(api, finding.object) : undefined
+  const known = warning === undefined || finding.words !== '' && warning.includes(finding.words)
+  return known ? describe(finding) : `${describe(finding)}\n${warning}`
+}
+
+/** @param options.deadline milliseconds that were waited; options.reason what was still missing */
+export async function lateError(api: Api, snapshot: Snapshot, options: { goal: Goal, deadline: number, reason: string }): Promise<TaskError> {
+  const { goal } = options
+  const behind = inChainOrder(snapshot.kustomizations).filter(layer => !goal.blocked.has(layer.metadata.name) && judgeKustomization(layer, goal.revision).state !== 'ready')
+  const findings = behind.map(layer => deepestCause(layer, snapshot) ?? { object: layer, ...judgeKustomization(layer, goal.revision) })
+  const causes = await Promise.all(findings.map(finding => tell(api, finding)))
+  const certificates = pendingCertificates(snapshot).map(row => `${row.label}: ${row.words}`)
+  return failure(`the platform is not Ready after ${elapsed(options.deadline)}`, {
+    where: options.reason,
+    why: [...new Set([...causes, ...certificates])].join('\n'),
+    fix: 'make verify shows what is left; the cluster keeps trying, and running the same command again is safe',
+  })
+}
