@@ -41,11 +41,13 @@ rehearsal-env: $(packages) ## print its environment: eval "$$(make -s rehearsal-
 	@$(tsx) tasks/rehearsal.ts env
 
 ##@ Development
-.PHONY: help test test-unit
+.PHONY: help test test-unit bench
 test: $(packages) ## every test: unit, contract, and end to end on the rehearsal cluster
 	@$(tsx) test/run.ts unit contract e2e
 test-unit: $(packages) ## unit tests: no Go, no cluster, seconds
 	@$(tsx) test/run.ts unit
+bench: $(packages) ## measure the platform on a rehearsal cluster of its own (BENCH_RUNS=5 BENCH_ONLY=a,b)
+	@$(tsx) test/bench/run.ts
 help: ## show this help
 	@awk 'BEGIN { FS = ":.*## "; print "make TARGET [DRY_RUN=1] [KUBE_CONTEXT=name]" } { gsub(/\$$\$$/, "$$") } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
