@@ -14,11 +14,16 @@ async function manifestFiles(): Promise<string[]> {
   return nested.flat()
 }
 
-/** @returns the file that a Kustomize or API error names, as a path in the repository: it names the controller's own copy. */
+/**
+ * @returns the file that a Kustomize or API error names, as a path in the repository: it names the controller's own copy, a broken file after
+ * its folder, and of a file that is not there the one that lists it has to do
+ */
 async function fileNamedIn(words: string): Promise<string | undefined> {
-  const named = [...words.matchAll(/\/?((?:clusters|infrastructure|platform-services|tenants)\/[\w./-]+\.yaml)/g)].map(match => match[1] ?? '')
-  const files = (await manifestFiles()).map(file => path.relative(repositoryRoot, file))
-  return named.find(file => files.includes(file))
+  const files = new Set((await manifestFiles()).map(file => path.relative(repositoryRoot, file)))
+  const named = [...words.matchAll(/\/?((?:clusters|infrastructure|platform-services|tenants)\/[\w./-]+)/g)].map(match => match[1] ?? '').reverse()
+  const inFolder = /in File: ([\w.-]+)/.exec(words)?.[1]
+  const candidates = [...inFolder === undefined ? [] : named.map(folder => `${folder}/${inFolder}`), ...named, ...named.filter(name => name.endsWith('.yaml')).map(file => `${path.dirname(file)}/kustomization.yaml`)]
+  return candidates.find(file => files.has(file))
 }
 
 async function fileOf(kind: string, name: string): Promise<string | undefined> {
