@@ -1,6 +1,7 @@
 /** Finds what an object waits for, from the deepest level that says so: pods, orders and challenges before releases and layers. */
-import { type Judgement, type State, inventoryOf, isRolledOut, judgeRelease } from './flux-state.ts'
+import { type Judgement, type State, inventoryOf, isRolledOut } from './flux-state.ts'
 import { type KubeObject, conditionOf, isReady, refOf } from './objects.ts'
+import { judgeRelease } from './release-state.ts'
 import type { CertificateObject, HelmReleaseObject, KustomizationObject, PodObject, Snapshot } from './snapshot.ts'
 
 export interface Finding {

@@ -1,15 +1,17 @@
 /** Follows the platform until it is what Git says: one watch per kind, dependents woken the moment they can go on, causes named. */
-import { type Api, ifFound, isUnreachable, patch } from './api.ts'
-import { judgeGitRepository, judgeRelease, shortRevision } from './flux-state.ts'
+import { type Api, isUnreachable } from './api.ts'
+import { type Begun, begin, poke } from './begin.ts'
+import { shortRevision } from './flux-state.ts'
 import { lateError } from './late.ts'
 import { openDisplay } from './live-tree.ts'
-import { type Marks, isWritten, takeMarks } from './marks.ts'
-import { type KubeObject, conditionOf, refOf } from './objects.ts'
+import { isWritten } from './marks.ts'
+import { refOf } from './objects.ts'
 import { attention } from './output.ts'
 import { FLUX_NAMESPACE, type Goal, blockedLayers, pendingCertificates, platformRows } from './platform-tree.ts'
-import { REQUESTED_AT, makeWaker } from './poke.ts'
-import { type Resource, GitRepository, Kustomization } from './resources.ts'
-import { type Follower, type Snapshot, followSnapshot, followed, platformOnly, readSnapshot } from './snapshot.ts'
+import { makeWaker } from './poke.ts'
+import { judgeRelease } from './release-state.ts'
+import { Kustomization } from './resources.ts'
+import { type Follower, type Snapshot, followSnapshot, platformOnly, readSnapshot } from './snapshot.ts'
 import { findFaults, stuckError } from './stuck.ts'
 
 const TICK_MS = 500
@@ -31,41 +33,6 @@ export interface Converged {
   waited: boolean
   /** The revision that was reached: a newer one than asked for when somebody pushed meanwhile. */
   revision: string
-}
-
-/** Asks Flux to look at an object now; one that is gone, or an API server that is away, is for the watch to notice. */
-async function poke(api: Api, resource: Resource, name: string): Promise<void> {
-  try {
-    await ifFound(() => patch(api, resource, { namespace: FLUX_NAMESPACE, name, body: { metadata: { annotations: { [REQUESTED_AT]: new Date().toISOString() } } } }))
-  } catch (error) {
-    if (!isUnreachable(error)) throw error
-  }
-}
-
-const pokeAll = async (api: Api, resource: Resource, objects: KubeObject[]): Promise<void> => {
-  await Promise.all(objects.map(object => poke(api, resource, object.metadata.name)))
-}
-
-/** How things were when Flux was set going. */
-interface Begun {
-  marks: Marks
-  /** Revision that the source had. */
-  from: string | undefined
-  /** True where every layer has to be reconciled anew, whatever it has. */
-  anew: boolean
-}
-
-/**
- * Sets Flux going: the source when it has not the revision yet (its new artifact wakes all layers), else the layers. Charts and releases that
- * failed are asked to try again too, so that an old failure is not taken for a new one.
- */
-async function begin(api: Api, snapshot: Snapshot, options: ConvergeOptions): Promise<Begun> {
-  const marks = takeMarks(snapshot)
-  const behind = snapshot.gitRepositories.filter(source => judgeGitRepository(source, options.revision).state !== 'ready')
-  const failing = (['ociRepositories', 'helmRepositories', 'helmCharts', 'releases'] as const)
-    .map(field => pokeAll(api, followed[field], snapshot[field].filter(object => conditionOf(object, 'Ready')?.status === 'False')))
-  await Promise.all([behind.length > 0 ? pokeAll(api, GitRepository, behind) : pokeAll(api, Kustomization, snapshot.kustomizations), ...failing])
-  return { marks, from: snapshot.gitRepositories[0]?.status?.artifact?.revision, anew: options.force && behind.length === 0 }
 }
 
 /** @returns what still keeps the goal from being reached; undefined when it is reached. */
@@ -126,15 +93,16 @@ async function followToGoal(api: Api, follower: Follower, wait: Wait, options: C
   try {
     for (;;) {
       const snapshot = follower.snapshot()
-      const goal: Goal = { revision, blocked: blockedLayers(snapshot.kustomizations, options.missingInputs), ...(begun ? { marks: begun.marks } : {}) }
+      const goal: Goal = { revision, blocked: blockedLayers(snapshot.kustomizations, options.missingInputs) }
       const reason = follower.synced() ? unmet(snapshot, goal, begun) : 'the API server does not answer'
       if (reason === undefined && (begun !== undefined || !options.force)) return { waited: begun !== undefined, revision }
       if (begun !== undefined || follower.synced()) display.update([...platformRows(snapshot, goal), ...pendingCertificates(snapshot)])
-      if (follower.synced() && begun === undefined) begun = await begin(api, snapshot, options)
-      else if (follower.synced() && begun !== undefined) {
+      if (follower.synced()) {
+        begun ??= await begin(api, snapshot, options)
         revision = noticePush(snapshot, revision, begun)
-        await refuseFaults(api, snapshot, { ...goal, revision })
-        await Promise.all(toWake(snapshot, { ...goal, revision }, Date.now()).map(name => poke(api, Kustomization, name)))
+        const sought: Goal = { ...goal, revision, marks: begun.marks, anew: begun.anew }
+        await refuseFaults(api, snapshot, sought)
+        await Promise.all(toWake(snapshot, sought, Date.now()).map(name => poke(api, Kustomization, name)))
       }
       if (Date.now() > end) throw await lateError(api, snapshot, { goal, deadline: options.deadline, reason: reason ?? '' })
       await wait.next()

@@ -1,6 +1,6 @@
 /** Judges Flux objects: pure functions from what the cluster says to a state and the controller's own words. */
 import { type KubeObject, conditionOf, isReady } from './objects.ts'
-import type { ChartSourceObject, DeploymentObject, GitRepositoryObject, HelmReleaseObject, KustomizationObject, Snapshot } from './snapshot.ts'
+import type { ChartSourceObject, DeploymentObject, GitRepositoryObject, KustomizationObject } from './snapshot.ts'
 
 /** `waiting`: for another object; `working`: under way; `failed`: the controller reports an error that it retries; `stuck`: no retry can mend it. */
 export type State = 'ready' | 'working' | 'waiting' | 'failed' | 'stuck'
@@ -11,7 +11,8 @@ export interface Judgement {
   words: string
 }
 
-const ready: Judgement = { state: 'ready', words: '' }
+/** Nothing is left to wait for. */
+export const ready: Judgement = { state: 'ready', words: '' }
 
 /**
  * Error texts that no retry mends: the manifest, the overlay path or the chart version has to change. Words of kustomize-controller, the API
@@ -38,7 +39,8 @@ export function isCurrent(object: KubeObject, type: string): boolean {
   return observed === undefined || observed === object.metadata.generation
 }
 
-function judgeFailure(object: KubeObject, fallback: string): Judgement {
+/** @returns the state of an object that is not Ready; `fallback` where its controller has said nothing yet. */
+export function judgeFailure(object: KubeObject, fallback: string): Judgement {
   if (conditionOf(object, 'Ready') !== undefined && !isCurrent(object, 'Ready')) return { state: 'working', words: 'waits for its controller' }
   const words = conditionOf(object, 'Ready')?.message ?? fallback
   const stalled = conditionOf(object, 'Stalled')
@@ -97,50 +99,6 @@ export function judgeKustomization(kustomization: KustomizationObject, revision:
   if (!current || (revision !== undefined && attempted !== undefined && attempted !== revision)) return { state: 'working', words: `waits for ${shortRevision(revision)}` }
   if (condition.status === 'Unknown') return { state: 'working', words: progressWords(conditionOf(kustomization, 'Reconciling')?.message ?? condition.message ?? 'reconciling') }
   return judgeFailure(kustomization, 'reconciling')
-}
-
-/** @returns the OCIRepository or HelmChart that a release takes its chart from. */
-export function chartSourceOf(release: HelmReleaseObject, snapshot: Snapshot): ChartSourceObject | undefined {
-  const ref = release.spec?.chartRef
-  if (ref?.kind === 'OCIRepository') return snapshot.ociRepositories.find(source => source.metadata.name === ref.name)
-  const name = ref?.name ?? release.status?.helmChart?.split('/')[1] ?? `${release.metadata.namespace}-${release.metadata.name}`
-  return snapshot.helmCharts.find(source => source.metadata.name === name)
-}
-
-/** @returns the chart version that the manifests pin for a release. */
-export function pinnedVersion(release: HelmReleaseObject, snapshot: Snapshot): string | undefined {
-  return release.spec?.chart?.spec.version ?? chartSourceOf(release, snapshot)?.spec?.ref?.tag
-}
-
-const plainVersion = (version: string): string => version.replace(/^v/, '').split('+')[0] ?? ''
-
-/** @returns true for the pinned version: an OCI tag may begin with a v, and helm-controller appends an OCI chart's digest as build metadata. */
-export const isPinned = (version: string, pinned: string): boolean => plainVersion(version) === plainVersion(pinned)
-
-/** @returns the state of a release; a chart that cannot be had is its cause. */
-export function judgeRelease(release: HelmReleaseObject, snapshot: Snapshot): Judgement {
-  if (release.spec?.suspend === true) return { state: 'stuck', words: 'suspended: Flux does not reconcile it' }
-  const source = chartSourceOf(release, snapshot)
-  const asked = release.spec?.chart?.spec.version
-  if (source?.kind === 'HelmChart' && asked !== undefined && (source.spec?.version ?? asked) !== asked) return { state: 'working', words: `waits for chart version ${asked}` }
-  const chart = source === undefined ? undefined : judgeChartSource(source)
-  if (source !== undefined && chart !== undefined && (chart.state === 'failed' || chart.state === 'stuck')) {
-    return { state: chart.state, words: `${source.kind}/${source.metadata.name}: ${chart.words}` }
-  }
-  if (!isReady(release)) {
-    if (/latest generation of object has not been reconciled/.test(conditionOf(release, 'Ready')?.message ?? '')) return { state: 'working', words: 'waits for its chart' }
-    if (conditionOf(release, 'Ready')?.reason === 'DependencyNotReady') return { state: 'waiting', words: conditionOf(release, 'Ready')?.message ?? '' }
-    const released = conditionOf(release, 'Released')
-    // a retry under way is still a release that failed
-    if (released?.status === 'False' && conditionOf(release, 'Ready')?.status !== 'False' && isCurrent(release, 'Released')) {
-      return { state: isUnrecoverable(released.message ?? '') ? 'stuck' : 'failed', words: released.message ?? '' }
-    }
-    return judgeFailure(release, 'not installed yet')
-  }
-  const version = release.status?.history?.[0]?.chartVersion
-  const pinned = pinnedVersion(release, snapshot)
-  if (pinned !== undefined && version !== undefined && !isPinned(version, pinned)) return { state: 'working', words: `has chart version ${version}, waits for ${pinned}` }
-  return ready
 }
 
 /** @returns true when a Deployment has rolled out its newest spec. */

@@ -26,6 +26,8 @@ export interface Goal {
   blocked: Map<string, string>
   /** How everything was when the task began; verdicts of before do not count. */
   marks?: Marks
+  /** True where every layer has to be reconciled anew, whatever it has. */
+  anew?: boolean
 }
 
 /**

@@ -5,11 +5,10 @@
  */
 import { pendingParts } from './causes.ts'
 import { inventoryOf, isAppliedAt, isCheckingHealth } from './flux-state.ts'
+import { isWritten } from './marks.ts'
 import { conditionOf } from './objects.ts'
 import type { Goal } from './platform-tree.ts'
 import type { KustomizationObject, Snapshot } from './snapshot.ts'
-
-export const REQUESTED_AT = 'reconcile.fluxcd.io/requestedAt'
 
 const AGAIN_MS = 3000
 const FIRST_LOOK_MS = 2000
@@ -32,13 +31,20 @@ function partsAreHealthy(layer: KustomizationObject, snapshot: Snapshot): boolea
   return pendingParts(layer, snapshot).every(part => part.object.kind === 'Certificate' || part.object.kind === 'Challenge' || part.object.kind === 'Order')
 }
 
+/** A layer that is asked for anew comes after its dependencies: before, it would only repeat what it has. */
+function isDueAnew(layer: KustomizationObject, snapshot: Snapshot, goal: Goal): boolean {
+  if (goal.anew !== true || isWritten(layer, goal.marks) || !dependenciesReady(layer, snapshot, goal.revision)) return false
+  return (layer.spec?.dependsOn ?? []).every(dependency => snapshot.kustomizations.some(one => one.metadata.name === dependency.name && isWritten(one, goal.marks)))
+}
+
 /** @returns layers that would go on at once if they were woken now, each with a key that changes when waking it again can help. */
 export function layersToPoke(snapshot: Snapshot, goal: Goal): { name: string, key: string }[] {
-  const behind = snapshot.kustomizations.filter(layer => layer.spec?.suspend !== true && layer.metadata.deletionTimestamp === undefined
-    && !goal.blocked.has(layer.metadata.name) && !isAppliedAt(layer, goal.revision))
-  return behind.flatMap(layer => {
+  const active = snapshot.kustomizations.filter(layer => layer.spec?.suspend !== true && layer.metadata.deletionTimestamp === undefined && !goal.blocked.has(layer.metadata.name))
+  return active.flatMap(layer => {
     const condition = conditionOf(layer, 'Ready')
     const { name } = layer.metadata
+    if (isDueAnew(layer, snapshot, goal)) return [{ name, key: 'anew' }]
+    if (isAppliedAt(layer, goal.revision)) return []
     if (condition?.reason === 'DependencyNotReady' && dependenciesReady(layer, snapshot, goal.revision)) return [{ name, key: `dependency ${layer.status?.lastHandledReconcileAt ?? ''}` }]
     if (isCheckingHealth(layer) && partsAreHealthy(layer, snapshot)) return [{ name, key: HEALTH }]
     return []

@@ -1,11 +1,12 @@
 /** Finds what no waiting can mend, at its deepest, and only where the verdict is on the commit that is meant. */
 import { certificateFinding, pendingParts } from './causes.ts'
 import { type TaskError, failure } from './errors.ts'
-import { chartSourceOf, hasManifestsOf, isAppliedAt, isCurrent, isUnrecoverable, judgeChartSource, judgeGitRepository, judgeKustomization } from './flux-state.ts'
+import { hasManifestsOf, isAppliedAt, isCurrent, isUnrecoverable, judgeChartSource, judgeGitRepository, judgeKustomization } from './flux-state.ts'
 import { locate } from './manifest-index.ts'
 import { isWritten } from './marks.ts'
 import { type KubeObject, conditionOf, refOf } from './objects.ts'
 import { type Goal, inChainOrder } from './platform-tree.ts'
+import { chartSourceOf } from './release-state.ts'
 import { type HelmReleaseObject, type KustomizationObject, type Snapshot, ROOT } from './snapshot.ts'
 
 export interface Fault {

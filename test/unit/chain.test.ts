@@ -1,8 +1,10 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { takeMarks } from '../../tasks/lib/marks.ts'
 import { blockedLayers, inChainOrder } from '../../tasks/lib/platform-tree.ts'
 import { layersToPoke, makeWaker } from '../../tasks/lib/poke.ts'
 import { describeTeardown, planTeardown, removalLevels } from '../../tasks/lib/teardown-plan.ts'
+import type { KustomizationObject } from '../../tasks/lib/snapshot.ts'
 import { OLD_REVISION, REVISION, layer, release, snapshotOf } from './fixtures/platform.ts'
 
 const test = suite('chain')
@@ -52,6 +54,16 @@ test('lets a health check be that found all healthy when it began, and restarts 
   assert.equal([early(seen('False'), goal, 0), early(seen('True'), goal, 100), early(seen('True'), goal, 200)], [[], ['controllers'], []])
   early(snapshotOf({ kustomizations: [layer('controllers')] }), goal, 300)
   assert.equal(early(seen('True'), goal, 4000), [])
+})
+
+test('reconciles anew in the order of the chain', () => {
+  const before = [layer('home'), layer('base', { dependsOn: ['home'] }), layer('next', { dependsOn: ['base'] })]
+  const marks = takeMarks(snapshotOf({ kustomizations: before }))
+  const after = before.map(one => ({ ...one, status: { ...one.status, lastHandledReconcileAt: 'since' } }))
+  const due = (...seen: KustomizationObject[]) => layersToPoke(snapshotOf({ kustomizations: seen }), { ...goal, marks, anew: true }).map(one => one.name)
+  const [home, base, next] = before
+  assert.ok(home && base && next && after[0] && after[1])
+  assert.equal([due(home, base, next), due(after[0], base, next), due(after[0], after[1], next)], [['home'], ['base'], ['next']])
 })
 
 test('leaves a layer with a kind it cannot see to its own health check', () => {

@@ -1,6 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { inventoryOf, isUnrecoverable, judgeKustomization, judgeRelease, shortRevision } from '../../tasks/lib/flux-state.ts'
+import { inventoryOf, isUnrecoverable, judgeKustomization, shortRevision } from '../../tasks/lib/flux-state.ts'
+import { judgeRelease } from '../../tasks/lib/release-state.ts'
 import { OLD_REVISION, REVISION, layer, release, snapshotOf } from './fixtures/platform.ts'
 
 const test = suite('flux-state')

@@ -1,0 +1,48 @@
+/** Sets Flux going: asks it by annotation to look at an object now. */
+import { type Api, ifFound, isUnreachable, patch } from './api.ts'
+import { judgeGitRepository } from './flux-state.ts'
+import { type Marks, takeMarks } from './marks.ts'
+import { type KubeObject, conditionOf } from './objects.ts'
+import { FLUX_NAMESPACE } from './platform-tree.ts'
+import { type Resource, GitRepository, Kustomization } from './resources.ts'
+import { type Snapshot, followed } from './snapshot.ts'
+
+const REQUESTED_AT = 'reconcile.fluxcd.io/requestedAt'
+
+/** Asks Flux to look at an object now; one that is gone, or an API server that is away, is for the watch to notice. */
+export async function poke(api: Api, resource: Resource, name: string): Promise<void> {
+  try {
+    await ifFound(() => patch(api, resource, { namespace: FLUX_NAMESPACE, name, body: { metadata: { annotations: { [REQUESTED_AT]: new Date().toISOString() } } } }))
+  } catch (error) {
+    if (!isUnreachable(error)) throw error
+  }
+}
+
+const pokeAll = async (api: Api, resource: Resource, objects: KubeObject[]): Promise<void> => {
+  await Promise.all(objects.map(object => poke(api, resource, object.metadata.name)))
+}
+
+/** How things were when Flux was set going. */
+export interface Begun {
+  marks: Marks
+  /** Revision that the source had. */
+  from: string | undefined
+  /** True where every layer has to be reconciled anew, whatever it has. */
+  anew: boolean
+}
+
+/**
+ * Sets Flux going: the source when it has not the revision yet (its new artifact wakes all layers), else the layers; those that shall be
+ * reconciled anew are woken one after the other later on. Charts and releases that failed are asked to try again too, so that an old failure is
+ * not taken for a new one.
+ * @param options.force every layer shall be reconciled anew even if it is at the revision already
+ */
+export async function begin(api: Api, snapshot: Snapshot, options: { revision: string, force: boolean }): Promise<Begun> {
+  const marks = takeMarks(snapshot)
+  const behind = snapshot.gitRepositories.filter(source => judgeGitRepository(source, options.revision).state !== 'ready')
+  const failing = (['ociRepositories', 'helmRepositories', 'helmCharts', 'releases'] as const)
+    .map(field => pokeAll(api, followed[field], snapshot[field].filter(object => conditionOf(object, 'Ready')?.status === 'False')))
+  const anew = options.force && behind.length === 0
+  await Promise.all([pokeAll(api, GitRepository, behind), pokeAll(api, Kustomization, behind.length > 0 || anew ? [] : snapshot.kustomizations), ...failing])
+  return { marks, from: snapshot.gitRepositories[0]?.status?.artifact?.revision, anew }
+}
