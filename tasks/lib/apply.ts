@@ -39,7 +39,7 @@ export function makeResourceFinder(api: Api): (object: Pick<KubeObject, 'apiVers
   }
 }
 
-async function whenServed(find: ReturnType<typeof makeResourceFinder>, object: KubeObject): Promise<Resource> {
+async function whenServed(find: ReturnType<typeof makeResourceFinder>, object: Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>): Promise<Resource> {
   const end = Date.now() + WAIT_FOR_KIND_MS
   for (;;) {
     const resource = await find(object)
@@ -47,6 +47,15 @@ async function whenServed(find: ReturnType<typeof makeResourceFinder>, object: K
     if (Date.now() > end) throw failure(`the cluster does not know the kind of ${refOf(object)}`, { why: `${object.apiVersion} is not served` })
     await pause(50)
   }
+}
+
+interface Definition { group: string, names: { kind: string }, versions: { name: string, served: boolean }[] }
+
+/** @returns the kinds that a definition brings; none for other objects. */
+function kindsOf(object: KubeObject): Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>[] {
+  if (object.kind !== 'CustomResourceDefinition') return []
+  const { group, names, versions } = object.spec as unknown as Definition
+  return versions.filter(({ served }) => served).map(({ name }) => ({ apiVersion: `${group}/${name}`, kind: names.kind, metadata: object.metadata }))
 }
 
 const stages: ((object: KubeObject) => boolean)[] = [
@@ -72,6 +81,8 @@ export async function applyAll(api: Api, objects: KubeObject[]): Promise<{ chang
       const after = await applyServed(api, resource, object)
       if (after.metadata.resourceVersion !== before) changed += 1
     }))
+    // a controller that starts before its kinds are served ends with an error, and kubelet makes it wait before it tries again
+    await Promise.all(stage.flatMap(kindsOf).map(kind => whenServed(find, kind)))
   }
   return { changed, total: objects.length }
 }
