@@ -45,12 +45,18 @@ const sightings = (trace: Trace, ref: string): Sighting[] => (trace.history.get(
 const firstAt = (seen: readonly Sighting[], matches: (object: KubeObject) => boolean): number | undefined => seen.find(sighting => matches(sighting.object))?.at
 const progressOf = (object: KubeObject): string => conditionOf(object, 'Reconciling')?.message ?? ''
 
-/** The source: fetching includes everything before it, on a fresh cluster the API's own definitions and the start of the controllers. */
+/**
+ * The source. On a fresh cluster fetching includes everything before it: Flux's definitions and the start of its controllers. Later it begins
+ * when somebody asked for it.
+ */
 function sourcePoint(trace: Trace): Point {
   const known = trace.points.get('source')
   if (known !== undefined) return known
+  const ref = 'GitRepository/flux-system/home'
   const has = (object: KubeObject) => (object.status as { artifact?: { revision?: string } } | undefined)?.artifact?.revision === trace.revision
-  return point(trace, 'source', { after: undefined, from: trace.begin, to: firstAt(sightings(trace, 'GitRepository/flux-system/home'), has) })
+  const wasThere = (trace.history.get(ref)?.[0]?.at ?? Infinity) < trace.begin
+  const seen = sightings(trace, ref)
+  return point(trace, 'source', { after: undefined, from: wasThere ? seen[0]?.at : trace.begin, to: firstAt(seen, has) })
 }
 
 /** When a layer's last application at the revision began, and when its objects were applied. */
