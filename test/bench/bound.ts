@@ -106,7 +106,10 @@ function chartPoint(trace: Trace, release: HelmReleaseObject, after: Point): Poi
   const seen = trace.history.get(ref) ?? []
   const created = seen[0]?.at
   if (created === undefined || created < trace.begin + 500) return after
-  return point(trace, `chart ${release.metadata.name}`, { after, from: created, to: firstAt(seen, isReady) })
+  const to = firstAt(seen, isReady)
+  // a source of an earlier layer may have been there long before
+  if (to !== undefined && to - trace.begin <= after.seen) return after
+  return point(trace, `chart ${release.metadata.name}`, { after, from: created, to })
 }
 
 /** A part that was made or changed by the layer and had to come up. */
