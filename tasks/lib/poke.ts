@@ -12,6 +12,8 @@ import type { KustomizationObject, Snapshot } from './snapshot.ts'
 
 const AGAIN_MS = 3000
 const FIRST_LOOK_MS = 2000
+/** kustomize-controller's --concurrent: with as many checks running, a restarted one would go to the end of the queue. */
+const WORKERS = 10
 const HEALTH = 'health'
 
 /** Kinds whose health a task can see for itself; a layer with others in progress is left to its own health check. */
@@ -46,7 +48,8 @@ export function layersToPoke(snapshot: Snapshot, goal: Goal): { name: string, ke
     if (isDueAnew(layer, snapshot, goal)) return [{ name, key: 'anew' }]
     if (isAppliedAt(layer, goal.revision)) return []
     if (condition?.reason === 'DependencyNotReady' && dependenciesReady(layer, snapshot, goal.revision)) return [{ name, key: `dependency ${layer.status?.lastHandledReconcileAt ?? ''}` }]
-    if (isCheckingHealth(layer) && partsAreHealthy(layer, snapshot)) return [{ name, key: HEALTH }]
+    // a cancelled check is queued already
+    if (isCheckingHealth(layer) && condition?.reason !== 'HealthCheckCanceled' && partsAreHealthy(layer, snapshot)) return [{ name, key: HEALTH }]
     return []
   })
 }
@@ -73,6 +76,7 @@ export function makeWaker(): (snapshot: Snapshot, goal: Goal, now: number) => st
       const last = woken.get(name)
       if (last !== undefined && last.key === key && now - last.at <= AGAIN_MS) return false
       const check = checks.get(name)
+      if (key === HEALTH && checks.size >= WORKERS) return false
       return key !== HEALTH || check === undefined || check.sawPending || now - check.since >= FIRST_LOOK_MS
     })
     for (const { name, key } of due) woken.set(name, { key, at: now })
