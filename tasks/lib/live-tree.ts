@@ -58,8 +58,9 @@ function terminalDisplay(): Display {
   return {
     update: rows => {
       const now = Date.now()
-      const width = (process.stderr.columns ?? 100) - 1
-      const height = Math.max(5, (process.stderr.rows ?? 40) - 2)
+      // a terminal that knows no size says 0
+      const width = (process.stderr.columns || 100) - 1
+      const height = Math.max(5, (process.stderr.rows || 40) - 2)
       const lines = rows.map(row => fit(textOf(row, remember(seen, row, now).since, now), width))
       const shown = lines.length > height ? [...lines.slice(0, height - 1), `… and ${lines.length - height + 1} more`] : lines
       process.stderr.write(`${drawn > 0 ? `\u001b[${drawn}A` : ''}\u001b[0J${shown.map(line => `${line}\n`).join('')}`)
