@@ -3,13 +3,13 @@
  * Usage: make flux-reconcile [KUBE_CONTEXT=name] [DRY_RUN=1] [TIMEOUT=seconds]
  */
 import { applyAll } from './lib/apply.ts'
-import { chooseCommit, publish, revisionOf } from './lib/commit.ts'
+import { chooseCommit, newestCommit, publish, revisionOf } from './lib/commit.ts'
 import { loadEnvironment } from './lib/environment.ts'
 import { failure } from './lib/errors.ts'
 import { shortRevision } from './lib/flux-state.ts'
 import { planInputs } from './lib/input-plan.ts'
 import { countStates, describePlan, refuseInvalid, refuseInvalidGiven, renderSecret } from './lib/input-report.ts'
-import { data, doing, done, elapsed } from './lib/output.ts'
+import { attention, data, doing, done, elapsed, next } from './lib/output.ts'
 import { readPlatformSettings } from './lib/settings.ts'
 import { settle } from './lib/settle.ts'
 import { isInstalled } from './lib/snapshot.ts'
@@ -24,9 +24,8 @@ await runTask(async () => {
   const settings = await readPlatformSettings()
   const target = await resolveTarget(environment.kubeContext, { start: false })
   announce(target)
-  const commit = await chooseCommit(target, settings)
+  const [commit, api] = await Promise.all([chooseCommit(target, settings), connect(target)])
   const revision = revisionOf(settings.gitBranch, commit)
-  const api = await connect(target)
   const [installed, existing] = await Promise.all([isInstalled(api), readSourceSecret(api)])
   if (!installed) throw failure('the platform is not installed', { where: `context ${target.kubectl.context}`, fix: 'make install' })
   const inputs = planInputs({ given: environment.given, existing, rehearsal: !target.named })
@@ -44,5 +43,9 @@ await runTask(async () => {
   await publish(target, settings, commit)
   doing(`reconciling ${shortRevision(revision)}`)
   const reached = await settle(api, target, { revision, missing: inputs.missing, force: true, deadline: environment.timeout })
+  const newest = await newestCommit(target, settings)
   done(`everything is at ${shortRevision(reached.revision)} · ${elapsed(Date.now() - started)}`)
+  if (newest === undefined || reached.revision === revisionOf(settings.gitBranch, newest)) return
+  attention(`somebody pushed meanwhile: ${newest.slice(0, 12)} is not in the cluster yet`)
+  next('git pull --ff-only && make flux-reconcile')
 })

@@ -1,7 +1,8 @@
 /** Which commit a task brings into the cluster. */
-import { headCommit, publishHead } from './git.ts'
+import { TaskError } from './errors.ts'
+import { headCommit, publishHead, remoteBranchCommit } from './git.ts'
 import { attention, doing } from './output.ts'
-import { requirePushedHead, uncommittedWarning } from './preflight-git.ts'
+import { remoteFor, requirePushedHead, uncommittedWarning } from './preflight-git.ts'
 import type { PlatformSettings } from './settings.ts'
 import type { Target } from './target.ts'
 
@@ -24,4 +25,15 @@ export async function publish(target: Target, settings: PlatformSettings, commit
   if (target.rehearsal === undefined) return
   doing(`publishing ${commit.slice(0, 12)} to the rehearsal's Git server`)
   await publishHead(target.rehearsal.gitRepository, settings.gitBranch)
+}
+
+/** @returns the commit that the branch which Flux reads has now, or undefined when that cannot be told. */
+export async function newestCommit(target: Target, settings: PlatformSettings): Promise<string | undefined> {
+  try {
+    return await remoteBranchCommit(target.rehearsal?.gitRepository ?? await remoteFor(settings), settings.gitBranch)
+  } catch (error) {
+    // what was reconciled is there all the same
+    if (error instanceof TaskError) return undefined
+    throw error
+  }
 }

@@ -13,7 +13,8 @@ export async function uncommittedWarning(): Promise<string | undefined> {
   return `uncommitted changes are not part of what Flux installs: ${shown}`
 }
 
-async function remoteFor(settings: PlatformSettings): Promise<string> {
+/** @returns the name of the remote that Flux reads. @throws refusal where there is none */
+export async function remoteFor(settings: PlatformSettings): Promise<string> {
   const known = await remotes()
   const match = known.find(remote => comparableUrl(remote.url) === comparableUrl(settings.gitUrl))
   if (match) return match.name
