@@ -46,6 +46,12 @@ export async function keepFromPrune(api: Api, names: string[]): Promise<void> {
   await Promise.all(names.map(name => ifFound(() => patch(api, Namespace, { name, body: { metadata: { annotations: { [PRUNE]: 'disabled' } } } }))))
 }
 
+/** Takes back the labels of releases from definitions that stay: a later teardown would take them for the platform's own. */
+export async function releaseDefinitions(api: Api, names: string[]): Promise<void> {
+  const labels = { 'helm.toolkit.fluxcd.io/name': null, 'helm.toolkit.fluxcd.io/namespace': null }
+  await Promise.all(names.map(name => ifFound(() => patch(api, CustomResourceDefinition, { name, body: { metadata: { labels } } }))))
+}
+
 /**
  * Takes back what Flux and these tasks wrote on namespaces that stay: an empty server-side apply in Flux's name removes the fields that are
  * Flux's alone. Without it the next install would take the namespace for one of its own, and the next teardown would delete it.

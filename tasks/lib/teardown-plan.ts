@@ -18,6 +18,8 @@ export interface TeardownPlan {
   kept: string[]
   /** Namespaces that the platform uses and that were there before it. */
   neighbours: string[]
+  /** Definitions that were there before the platform and that its charts bring as well. */
+  neighbourDefinitions: string[]
   /** Definitions that charts brought and Helm leaves behind. */
   definitions: string[]
   /** Volume claims whose data is lost. */
@@ -59,6 +61,7 @@ export function planTeardown(snapshot: Snapshot, items: Item[], options: { root:
     levels: removalLevels(snapshot.kustomizations.filter(layer => layer.metadata.name !== options.root)),
     namespaces: platformNamespaces.filter(name => !kept.has(name)),
     kept: [...kept],
+    neighbourDefinitions: items.filter(item => item.kind === 'CustomResourceDefinition' && options.neighbours.definitions.includes(item.name)).map(item => item.name),
     neighbours: items.filter(item => item.kind === 'Namespace' && options.neighbours.namespaces.includes(item.name)).map(item => item.name),
     definitions: ours.filter(item => item.kind === 'CustomResourceDefinition' && item.from !== 'Flux').map(item => item.name),
     claims,

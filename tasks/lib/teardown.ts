@@ -5,7 +5,7 @@ import { definitionsInUse } from './definitions-in-use.ts'
 import { failure, refusal } from './errors.ts'
 import { explainLeft } from './holders.ts'
 import type { Item } from './inventory.ts'
-import { keepFromPrune, releaseNamespaces } from './neighbours.ts'
+import { keepFromPrune, releaseDefinitions, releaseNamespaces } from './neighbours.ts'
 import { type KubeObject, refOf } from './objects.ts'
 import { attention, doing } from './output.ts'
 import { FLUX_NAMESPACE } from './platform-tree.ts'
@@ -105,7 +105,7 @@ export async function removeFlux(teardown: Teardown): Promise<void> {
   await Promise.all([remove(api, Kustomization, { namespace: FLUX_NAMESPACE, name: root }), remove(api, GitRepository, { namespace: FLUX_NAMESPACE, name: root })])
   await requireGone(teardown, plan.proof.filter(item => item.apiVersion.includes('.fluxcd.io/')), 'Flux objects')
   // while the record of neighbours, which goes with Flux's namespace, is still there
-  await releaseNamespaces(api, [...plan.neighbours, ...plan.kept])
+  await Promise.all([releaseNamespaces(api, [...plan.neighbours, ...plan.kept]), releaseDefinitions(api, plan.neighbourDefinitions)])
   const find = makeResourceFinder(api)
   await inParallel(await findExisting(api, plan.proof.filter(item => item.from === 'Flux')), async object => {
     const resource = await find(object)

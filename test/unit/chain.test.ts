@@ -80,6 +80,7 @@ test('leaves namespaces and definitions alone that were there before', () => {
   const plan = planTeardown(snapshotOf({ kustomizations: chain }), items, { root: 'home', neighbours, claims: [claim], keepData: false })
   assert.equal(plan.namespaces, ['traefik', 'observability'])
   assert.equal(plan.definitions, ['certs'])
+  assert.equal(plan.neighbourDefinitions, ['old'])
   assert.equal(plan.proof.map(one => one.name), ['traefik', 'observability', 'certs', 'flux'])
   assert.match(describeTeardown(plan, snapshotOf({ kustomizations: chain }), { keepData: false }).join('\n'), 'data lost: PersistentVolumeClaim/observability/data 10Gi')
 })
