@@ -1,0 +1,20 @@
+/** Writes what a test run measured into docs/reliability.md, between the markers of its section. */
+import { readFile, writeFile } from 'node:fs/promises'
+import { inRepository } from '../../tasks/lib/repository.ts'
+
+const file = inRepository('docs', 'reliability.md')
+
+/** @returns a Markdown table; cells hold no line breaks and no bars. */
+export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(cell => cell.replace(/\s+/g, ' ').replaceAll('|', '\\|')).join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}
+
+/** Replaces the section between `<!-- name -->` and `<!-- /name -->`. */
+export async function writeFigures(name: string, text: string): Promise<void> {
+  const before = await readFile(file, 'utf8')
+  const section = new RegExp(`(<!-- ${name} -->\\n)[\\s\\S]*?(<!-- /${name} -->)`)
+  if (!section.test(before)) throw new Error(`docs/reliability.md has no section ${name}`)
+  const after = before.replace(section, (_, open: string, close: string) => `${open}${text}\n${close}`)
+  if (after !== before) await writeFile(file, after)
+}
