@@ -5,7 +5,7 @@ import { KEPT_NAMESPACE } from './kept-data.ts'
 import type { Neighbours } from './neighbours.ts'
 import type { KubeObject } from './objects.ts'
 import { FLUX_NAMESPACE } from './platform-tree.ts'
-import type { KustomizationObject, Snapshot } from './snapshot.ts'
+import type { HelmReleaseObject, KustomizationObject, Snapshot } from './snapshot.ts'
 
 export type ClaimObject = KubeObject<{ storageClassName?: string, resources?: { requests?: { storage?: string } } }>
 
@@ -30,12 +30,25 @@ export interface TeardownPlan {
   proof: Item[]
 }
 
-/** @returns layers in reverse dependency order: those that nothing depends on first. */
-export function removalLevels(layers: KustomizationObject[]): string[][] {
+const layerOf = (release: HelmReleaseObject): string => release.metadata.labels?.['kustomize.toolkit.fluxcd.io/name'] ?? ''
+
+/** @returns names of layers that a layer needs: its own dependencies, and the layers of releases that its releases depend on. */
+function neededBy(layer: KustomizationObject, releases: HelmReleaseObject[]): string[] {
+  const own = releases.filter(release => layerOf(release) === layer.metadata.name)
+  const wanted = new Set(own.flatMap(release => (release.spec?.dependsOn ?? []).map(dependency => dependency.name)))
+  const layers = releases.filter(release => wanted.has(release.metadata.name)).map(layerOf)
+  return [...(layer.spec?.dependsOn ?? []).map(dependency => dependency.name), ...layers.filter(name => name !== layer.metadata.name)]
+}
+
+/**
+ * @param releases an operator must outlive the objects that it alone can finalize, whichever layer it is in
+ * @returns layers in reverse dependency order: those that nothing depends on first.
+ */
+export function removalLevels(layers: KustomizationObject[], releases: HelmReleaseObject[]): string[][] {
   const levels: string[][] = []
   let rest = layers
   while (rest.length > 0) {
-    const needed = new Set(rest.flatMap(layer => (layer.spec?.dependsOn ?? []).map(dependency => dependency.name)))
+    const needed = new Set(rest.flatMap(layer => neededBy(layer, releases)))
     const free = rest.filter(layer => !needed.has(layer.metadata.name))
     const level = free.length > 0 ? free : rest
     levels.push(level.map(layer => layer.metadata.name).sort())
@@ -58,7 +71,7 @@ export function planTeardown(snapshot: Snapshot, items: Item[], options: { root:
   const claims = options.claims.filter(claim => platformNamespaces.includes(claim.metadata.namespace ?? ''))
   const kept = new Set(options.keepData ? [...claims.map(claim => claim.metadata.namespace ?? ''), ...platformNamespaces.filter(name => name === KEPT_NAMESPACE)] : [])
   return {
-    levels: removalLevels(snapshot.kustomizations.filter(layer => layer.metadata.name !== options.root)),
+    levels: removalLevels(snapshot.kustomizations.filter(layer => layer.metadata.name !== options.root), snapshot.releases),
     namespaces: platformNamespaces.filter(name => !kept.has(name)),
     kept: [...kept],
     neighbourDefinitions: items.filter(item => item.kind === 'CustomResourceDefinition' && options.neighbours.definitions.includes(item.name)).map(item => item.name),

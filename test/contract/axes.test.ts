@@ -22,7 +22,7 @@ test('the platform has one issuer, chosen in one line', () => {
 })
 
 test('the platform issuer is used by platform services only', () => {
-  assert.equal(usersOf('CERT_ISSUER'), ['platform-services/clickstack/certificate.yaml', 'platform-services/oauth2-proxy/certificate.yaml'])
+  assert.equal(usersOf('CERT_ISSUER'), ['platform-services/edge/certificate-clickstack.yaml', 'platform-services/edge/certificate-oauth2-proxy.yaml'])
   assert.equal(manifestFiles(['tenants']).filter(file => readText(file).includes('CERT_ISSUER')), [])
 })
 

@@ -8,14 +8,15 @@ import { type Manifest, at, listAt, parseManifests, readText } from './support-m
 
 const test = suite('chain')
 
-/** DESIGN §4. All hang on the root too, so that none goes ahead of the settings of a new commit. */
+/** DESIGN §4, but for platform-services: what needs the controllers' definitions is in platform-edge, so that releases need not wait. */
 const chain: Record<string, string[]> = {
   'app-example': ['infrastructure-issuers', 'tenants'],
-  'infrastructure-controllers': ['home'],
-  'infrastructure-issuers': ['infrastructure-controllers'],
-  'platform-services': ['infrastructure-controllers', 'runtime-inputs'],
-  'runtime-inputs': ['home'],
-  tenants: ['home'],
+  'infrastructure-controllers': [],
+  'infrastructure-issuers': ['home', 'infrastructure-controllers'],
+  'platform-edge': ['infrastructure-issuers'],
+  'platform-services': ['home', 'runtime-inputs'],
+  'runtime-inputs': [],
+  tenants: [],
 }
 const required = ['deletionPolicy', 'interval', 'path', 'prune', 'retryInterval', 'sourceRef.kind', 'sourceRef.name', 'timeout', 'wait']
 
@@ -45,6 +46,14 @@ for (const cluster of ['home', 'rehearsal'] satisfies Cluster[]) {
 test('only the root does not wait', async () => {
   assert.is(at(await root(), 'spec.wait'), false)
   for (const layer of await layersOf('home')) assert.is(at(layer, 'spec.wait'), true, layer.metadata.name)
+})
+
+test('what substitutes the settings comes after them, and nothing else does', async () => {
+  const isAfterRoot = (name: string): boolean => name === 'home' || (chain[name] ?? []).some(isAfterRoot)
+  for (const layer of await layersOf('home')) {
+    const substitutes = sourcesOf(layer).some(source => source.name === 'platform-settings')
+    assert.is(isAfterRoot(layer.metadata.name), substitutes, layer.metadata.name)
+  }
 })
 
 test('no layer waits for itself, however many steps away', () => {

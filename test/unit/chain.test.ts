@@ -10,9 +10,10 @@ import { OLD_REVISION, REVISION, layer, release, snapshotOf } from './fixtures/p
 const test = suite('chain')
 const chain = [
   layer('app-example', { dependsOn: ['tenants', 'infrastructure-issuers'] }), layer('infrastructure-issuers', { dependsOn: ['infrastructure-controllers'] }),
-  layer('platform-services', { dependsOn: ['infrastructure-controllers', 'runtime-inputs'] }), layer('home'), layer('infrastructure-controllers'),
+  layer('platform-services', { dependsOn: ['runtime-inputs'] }), layer('platform-edge', { dependsOn: ['infrastructure-controllers'] }), layer('home'), layer('infrastructure-controllers'),
   layer('runtime-inputs', { inputs: true }), layer('tenants'),
 ]
+const names = (sleepers: { name: string }[]): string[] => sleepers.map(one => one.name)
 const goal = { revision: REVISION, blocked: new Map<string, string>() }
 
 test('orders layers after what they depend on, the root first', () => {
@@ -29,7 +30,21 @@ test('blocks only what needs the missing inputs', () => {
 })
 
 test('removes dependents before their dependencies', () => {
-  assert.equal(removalLevels(chain.filter(one => one.metadata.name !== 'home')), [['app-example', 'platform-services'], ['infrastructure-issuers', 'runtime-inputs', 'tenants'], ['infrastructure-controllers']])
+  assert.equal(removalLevels(chain.filter(one => one.metadata.name !== 'home'), []), [['app-example', 'platform-edge', 'platform-services'], ['infrastructure-issuers', 'runtime-inputs', 'tenants'], ['infrastructure-controllers']])
+})
+
+test('removes releases before those of another layer that they depend on', () => {
+  const releases = [release('operators', { layer: 'first' }), release('database', { layer: 'second', dependsOn: ['operators'] })]
+  assert.equal(removalLevels([layer('first'), layer('second')], []), [['first', 'second']])
+  assert.equal(removalLevels([layer('first'), layer('second')], releases), [['second'], ['first']])
+})
+
+test('wakes a release whose dependency is ready, and no other', () => {
+  const woken = (status: 'True' | 'False') => {
+    const releases = [release('operators', { ready: status }), release('database', { ready: 'False', reason: 'DependencyNotReady', dependsOn: ['operators'] })]
+    return makeWaker()(snapshotOf({ releases }), goal, 0).map(({ resource, name }) => `${resource.kind}/${name}`)
+  }
+  assert.equal([woken('False'), woken('True')], [[], ['HelmRelease/database']])
 })
 
 test('wakes a dependent whose dependency is ready, and no other', () => {
@@ -49,9 +64,9 @@ test('lets a health check be that found all healthy when it began, and restarts 
   const checking = layer('controllers', { ready: 'Unknown', reconciling: 'Running health checks for revision x', inventory: ['flux-system_web_helm.toolkit.fluxcd.io_HelmRelease'] })
   const seen = (status: 'True' | 'False') => snapshotOf({ kustomizations: [checking], releases: [release('web', { ready: status })] })
   const calm = makeWaker()
-  assert.equal([calm(seen('True'), goal, 0), calm(seen('True'), goal, 1000), calm(seen('True'), goal, 2500), calm(seen('True'), goal, 3000)], [[], [], ['controllers'], []])
+  assert.equal([0, 1000, 2500, 3000].map(now => names(calm(seen('True'), goal, now))), [[], [], ['controllers'], []])
   const early = makeWaker()
-  assert.equal([early(seen('False'), goal, 0), early(seen('True'), goal, 100), early(seen('True'), goal, 200)], [[], ['controllers'], []])
+  assert.equal([names(early(seen('False'), goal, 0)), names(early(seen('True'), goal, 100)), names(early(seen('True'), goal, 200))], [[], ['controllers'], []])
   early(snapshotOf({ kustomizations: [layer('controllers')] }), goal, 300)
   assert.equal(early(seen('True'), goal, 4000), [])
 })
