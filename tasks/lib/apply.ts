@@ -2,9 +2,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseAllDocuments } from 'yaml'
 import { type Api, ApiError, FIELD_MANAGER, apply, request } from './api.ts'
-import { failure, messageOf } from './errors.ts'
+import { TaskError, failure, messageOf } from './errors.ts'
 import { type KubeObject, refOf } from './objects.ts'
 import { type Resource, pathOf } from './resources.ts'
+import { webhookFix } from './webhooks.ts'
 
 interface ApiResourceList { resources: { name: string, kind: string, namespaced: boolean, verbs: string[] }[] }
 
@@ -105,10 +106,16 @@ async function applyServed(api: Api, resource: Resource, object: KubeObject): Pr
     try {
       return await apply(api, resource, object)
     } catch (error) {
-      if (Date.now() > end || !/could not find the requested resource|page not found/i.test(`${messageOf(error)} ${(error as { details?: { why?: string } }).details?.why ?? ''}`)) throw error
+      const why = (error instanceof TaskError ? error.details.why : undefined) ?? ''
+      if (Date.now() > end || !/could not find the requested resource|page not found/i.test(`${messageOf(error)} ${why}`)) throw await withWebhookFix(api, error)
       await pause(100)
     }
   }
+}
+
+async function withWebhookFix(api: Api, error: unknown): Promise<unknown> {
+  const fix = error instanceof TaskError ? await webhookFix(api, error.details.why ?? '') : undefined
+  return error instanceof TaskError && fix !== undefined ? failure(error.message, { ...error.details, fix: `${fix}\nthen the same command again` }) : error
 }
 
 /** @returns true when an object was last applied by these tasks. */

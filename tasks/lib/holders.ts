@@ -5,6 +5,7 @@ import type { Item } from './inventory.ts'
 import { type KubeObject, refOf } from './objects.ts'
 import { findExisting, holdWords, inParallel } from './removal.ts'
 import { type Resource, pathOf } from './resources.ts'
+import { webhookFix } from './webhooks.ts'
 
 export interface Leftover {
   object: KubeObject
@@ -43,20 +44,6 @@ async function refusalOf(api: Api, resource: Resource, object: KubeObject): Prom
     if (error instanceof ApiError) return error.message
     throw error
   }
-}
-
-type WebhookConfiguration = KubeObject & { webhooks?: { name: string }[] }
-
-/** @returns the command that removes the webhook which an error names. */
-async function webhookFix(api: Api, words: string): Promise<string | undefined> {
-  const name = /(?:calling|admission) webhook "([^"]+)"/.exec(words)?.[1]
-  if (name === undefined) return undefined
-  for (const kind of ['ValidatingWebhookConfiguration', 'MutatingWebhookConfiguration']) {
-    const resource = { kind, apiVersion: 'admissionregistration.k8s.io/v1', plural: `${kind.toLowerCase()}s`, namespaced: false }
-    const owner = (await list<WebhookConfiguration>(api, resource)).items.find(one => one.webhooks?.some(webhook => webhook.name === name))
-    if (owner) return `kubectl delete ${kind.toLowerCase()} ${owner.metadata.name}   # or bring its service back`
-  }
-  return undefined
 }
 
 function commandFor(object: KubeObject): string {

@@ -8,6 +8,7 @@ import { elapsed } from './output.ts'
 import { type Goal, inChainOrder, pendingCertificates } from './platform-tree.ts'
 import { Event } from './resources.ts'
 import type { Snapshot } from './snapshot.ts'
+import { webhookFix } from './webhooks.ts'
 
 type EventObject = KubeObject & { reason?: string, message?: string, lastTimestamp?: string | null, eventTime?: string | null }
 
@@ -38,10 +39,12 @@ export async function lateError(api: Api, snapshot: Snapshot, options: { goal: G
   const behind = inChainOrder(snapshot.kustomizations).filter(layer => !goal.blocked.has(layer.metadata.name) && judgeKustomization(layer, goal.revision).state !== 'ready')
   const findings = behind.map(layer => deepestCause(layer, snapshot) ?? { object: layer, ...judgeKustomization(layer, goal.revision) })
   const causes = await Promise.all(findings.map(finding => tell(api, finding)))
+  const blocked = await Promise.all(findings.map(finding => webhookFix(api, finding.words)))
+  const webhooks = [...new Set(blocked.filter(fix => fix !== undefined))]
   const certificates = pendingCertificates(snapshot).map(row => `${row.label}: ${row.words}`)
   return failure(`the platform is not Ready after ${elapsed(options.deadline)}`, {
     where: options.reason,
     why: [...new Set([...causes, ...certificates])].join('\n'),
-    fix: 'make verify shows what is left; the cluster keeps trying, and running the same command again is safe',
+    fix: webhooks.length > 0 ? [...webhooks, 'then the same command again'].join('\n') : 'make verify shows what is left; the cluster keeps trying, and running the same command again is safe',
   })
 }
