@@ -2,12 +2,13 @@
 import { type Api, isUnreachable } from './api.ts'
 import { type Begun, begin, poke } from './begin.ts'
 import { shortRevision } from './flux-state.ts'
+import { followHeartbeat } from './heartbeat.ts'
 import { lateError } from './late.ts'
 import { openDisplay } from './live-tree.ts'
 import { isWritten } from './marks.ts'
 import { refOf } from './objects.ts'
 import { attention } from './output.ts'
-import { FLUX_NAMESPACE, type Goal, blockedLayers, pendingCertificates, platformRows } from './platform-tree.ts'
+import { FLUX_NAMESPACE, type Goal, type Row, blockedLayers, pendingCertificates, platformRows } from './platform-tree.ts'
 import { makeWaker } from './poke.ts'
 import { judgeRelease } from './release-state.ts'
 import { type Follower, type Snapshot, followSnapshot, platformOnly, readSnapshot } from './snapshot.ts'
@@ -83,10 +84,14 @@ function noticePush(snapshot: Snapshot, revision: string, begun: Begun): string 
   return current
 }
 
-async function followToGoal(api: Api, follower: Follower, wait: Wait, options: ConvergeOptions): Promise<Converged> {
+async function followToGoal(api: Api, follower: Follower, wait: Wait, options: ConvergeOptions & { signal: AbortSignal }): Promise<Converged> {
   const display = openDisplay()
+  let rows: Row[] = []
+  const show = () => display.update([...heartbeat(), ...rows])
+  const heartbeat = followHeartbeat(api, { signal: options.signal, onChange: show })
   const toWake = makeWaker()
-  const end = Date.now() + options.deadline
+  // not the wall clock, which may jump
+  const end = performance.now() + options.deadline
   let { revision } = options
   let begun: Begun | undefined
   try {
@@ -95,15 +100,16 @@ async function followToGoal(api: Api, follower: Follower, wait: Wait, options: C
       const goal: Goal = { revision, blocked: blockedLayers(snapshot.kustomizations, options.missingInputs) }
       const reason = follower.synced() ? unmet(snapshot, goal, begun) : 'the API server does not answer'
       if (reason === undefined && (begun !== undefined || !options.force)) return { waited: begun !== undefined, revision }
-      if (begun !== undefined || follower.synced()) display.update([...platformRows(snapshot, goal), ...pendingCertificates(snapshot)])
+      if (begun !== undefined || follower.synced()) rows = [...platformRows(snapshot, goal), ...pendingCertificates(snapshot)]
+      show()
       if (follower.synced()) {
         begun ??= await begin(api, snapshot, options)
         revision = noticePush(snapshot, revision, begun)
         const sought: Goal = { ...goal, revision, marks: begun.marks, anew: begun.anew }
         await refuseFaults(api, snapshot, sought)
-        await Promise.all(toWake(snapshot, sought, Date.now()).map(({ resource, name }) => poke(api, resource, name)))
+        await Promise.all(toWake(snapshot, sought, performance.now()).map(({ resource, name }) => poke(api, resource, name)))
       }
-      if (Date.now() > end) throw await lateError(api, snapshot, { goal, deadline: options.deadline, reason: reason ?? '' })
+      if (performance.now() > end) throw await lateError(api, snapshot, { goal, deadline: options.deadline, reason: reason ?? '' })
       await wait.next()
     }
   } finally {
@@ -120,7 +126,7 @@ export async function converge(api: Api, options: ConvergeOptions): Promise<Conv
   const wait = makeWait()
   const follower = followSnapshot(api, { signal: stop.signal, onChange: wait.signal })
   try {
-    return await followToGoal(api, follower, wait, options)
+    return await followToGoal(api, follower, wait, { ...options, signal: stop.signal })
   } finally {
     stop.abort()
   }
