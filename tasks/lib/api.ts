@@ -74,7 +74,8 @@ export function errorFrom(status: number, text: string): ApiError {
   }
 }
 
-const isAway = (error: unknown): boolean => (error instanceof ApiError ? [429, 502, 503, 504].includes(error.status) : isUnreachable(error))
+// kubectl proxy tells of a connection that broke by a plain 500, without the Status that the API server sends
+const isAway = (error: unknown): boolean => (error instanceof ApiError ? [429, 502, 503, 504].includes(error.status) || (error.status === 500 && error.reason === '') : isUnreachable(error))
 
 /**
  * Every request of a task can be repeated: reads, deletions, patches that state a value.
