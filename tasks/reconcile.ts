@@ -4,6 +4,7 @@
  */
 import { applyAll } from './lib/apply.ts'
 import { chooseCommit, newestCommit, publish, revisionOf } from './lib/commit.ts'
+import { correctReleases } from './lib/correct.ts'
 import { loadEnvironment } from './lib/environment.ts'
 import { failure } from './lib/errors.ts'
 import { shortRevision } from './lib/flux-state.ts'
@@ -13,7 +14,7 @@ import { attention, data, doing, done, elapsed, next } from './lib/output.ts'
 import { readPlatformSettings } from './lib/settings.ts'
 import { settle } from './lib/settle.ts'
 import { isInstalled } from './lib/snapshot.ts'
-import { readSourceSecret } from './lib/source-secret.ts'
+import { readSourceSecret, secretValues } from './lib/source-secret.ts'
 import { announce, connect, resolveTarget } from './lib/target.ts'
 import { runTask } from './lib/task.ts'
 
@@ -43,6 +44,7 @@ await runTask(async () => {
   await publish(target, settings, commit)
   doing(`reconciling ${shortRevision(revision)}`)
   const reached = await settle(api, target, { revision, missing: inputs.missing, force: true, deadline: environment.timeout })
+  await correctReleases(api, { secrets: secretValues(inputs.data), deadline: environment.timeout })
   const newest = await newestCommit(target, settings)
   done(`everything is at ${shortRevision(reached.revision)} · ${elapsed(Date.now() - started)}`)
   if (newest === undefined || reached.revision === revisionOf(settings.gitBranch, newest)) return

@@ -3,9 +3,10 @@
  * Usage: make verify [KUBE_CONTEXT=name] [JSON=1]
  */
 import { printChecks, requireProof } from './lib/checks.ts'
+import { checkDrift } from './lib/drift.ts'
 import { loadEnvironment } from './lib/environment.ts'
 import { headCommit } from './lib/git.ts'
-import { inputsCheck, readSourceSecret } from './lib/source-secret.ts'
+import { inputsCheck, readSourceSecret, secretValues } from './lib/source-secret.ts'
 import { attention, data, done, elapsed } from './lib/output.ts'
 import { blockedLayers } from './lib/platform-tree.ts'
 import { prove } from './lib/proof.ts'
@@ -25,7 +26,11 @@ await runTask(async () => {
   const revision = snapshot.gitRepositories[0]?.status?.artifact?.revision
   const inputs = inputsCheck(secret)
   const blocked = blockedLayers(snapshot.kustomizations, inputs.missing)
-  const checks = [inputs.check, ...await prove(api, snapshot, { goal: { revision, blocked }, authorityFolder: target.rehearsal?.authorityFolder })]
+  const [proved, compared] = await Promise.all([
+    prove(api, snapshot, { goal: { revision, blocked }, authorityFolder: target.rehearsal?.authorityFolder }),
+    checkDrift(api, snapshot, { kubectl: target.kubectl, secrets: secretValues(secret) }),
+  ])
+  const checks = [inputs.check, ...proved, ...compared]
 
   if (environment.json) data(JSON.stringify({ context: target.kubectl.context, revision: revision ?? null, ok: checks.every(check => check.ok), checks }, undefined, 2))
   else printChecks(checks)

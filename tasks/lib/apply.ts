@@ -1,6 +1,6 @@
 /** Applies manifests of any kind by server-side apply, in the order that the API server needs. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { parseAllDocuments } from 'yaml'
+import { type DocumentOptions, type SchemaOptions, parseAllDocuments } from 'yaml'
 import { type Api, ApiError, FIELD_MANAGER, apply, request } from './api.ts'
 import { TaskError, failure, messageOf } from './errors.ts'
 import { type KubeObject, refOf } from './objects.ts'
@@ -11,9 +11,15 @@ interface ApiResourceList { resources: { name: string, kind: string, namespaced:
 
 const WAIT_FOR_KIND_MS = 20_000
 
+// Kubernetes reads YAML 1.1 (0644 is octal, yes is true) but knows neither its dates nor its numbers in base 60.
+const kubernetesYaml: DocumentOptions & SchemaOptions = {
+  version: '1.1',
+  customTags: tags => tags.filter(tag => typeof tag === 'string' || (tag.format !== 'TIME' && tag.tag !== 'tag:yaml.org,2002:timestamp')),
+}
+
 /** @returns the objects of a multi-document YAML text. @throws with the parser's words */
 export function parseManifests(text: string): KubeObject[] {
-  return parseAllDocuments(text).flatMap(document => {
+  return parseAllDocuments(text, kubernetesYaml).flatMap(document => {
     const [fault] = document.errors
     if (fault) throw failure('a manifest is not valid YAML', { why: fault.message })
     const object = document.toJS() as KubeObject | null

@@ -7,10 +7,12 @@ const plural = (count: number, word: string): string => `${count} ${count === 1 
 
 /** Says what was proved, one line per kind, then each fault. */
 export function printChecks(checks: Check[]): void {
-  const kinds = [...new Set(checks.map(check => kindOf(check)))]
-  const summary = kinds.map(kind => plural(checks.filter(check => check.ok && kindOf(check) === kind).length, kind))
+  const [compared, judged] = [true, undefined].map(which => checks.filter(check => check.ok && check.compared === which))
+  const kinds = [...new Set(judged?.map(check => kindOf(check)))]
+  const summary = kinds.map(kind => plural(judged?.filter(check => kindOf(check) === kind).length ?? 0, kind))
+  if (compared !== undefined && compared.length > 0) summary.push(`${plural(compared.length, 'object')} as in Git`)
   for (const check of checks.filter(one => !one.ok)) attention(`${check.subject}: ${check.words}`)
-  for (const check of checks.filter(one => one.ok && kindOf(one) === 'Certificate')) done(`${check.subject} · ${check.words}`)
+  for (const check of checks.filter(one => one.ok && kindOf(one) === 'Certificate' && one.compared === undefined)) done(`${check.subject} · ${check.words}`)
   say(paint('dim', `  proved: ${summary.join(', ')}`))
 }
 

@@ -1,5 +1,6 @@
 /** Owns git: what HEAD is, what the remote branch has, and publishing HEAD to the rehearsal's Git server. */
 import { spawn } from 'node:child_process'
+import { mkdir } from 'node:fs/promises'
 import { childEnvironment } from './child-environment.ts'
 import { failure, hasCode, refusal } from './errors.ts'
 import { repositoryRoot } from './repository.ts'
@@ -9,9 +10,9 @@ interface GitResult { code: number, stdout: string, stderr: string }
 // Messages are matched in one place only, so they must be in one language; a password prompt would hang a task without a terminal.
 const environment = childEnvironment({ LC_ALL: 'C', GIT_TERMINAL_PROMPT: '0' })
 
-function tryGit(args: string[]): Promise<GitResult> {
+function tryGit(args: string[], extra: Record<string, string> = {}): Promise<GitResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn('git', args, { cwd: repositoryRoot, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn('git', args, { cwd: repositoryRoot, env: { ...environment, ...extra }, stdio: ['ignore', 'pipe', 'pipe'] })
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => { stdout += chunk })
@@ -78,4 +79,13 @@ export async function compareWithHead(commit: string): Promise<'same' | 'ahead' 
 /** Pushes HEAD to a branch of a repository on this machine, replacing what was there: the rehearsal's copy follows the checkout. */
 export async function publishHead(repository: string, branch: string): Promise<void> {
   await git('push', '--force', '--quiet', repository, `HEAD:refs/heads/${branch}`)
+}
+
+/** Writes the files of a commit into a folder, past the checkout, its index and its hooks. @returns false when the commit is not in this clone */
+export async function exportCommit(commit: string, folder: string): Promise<boolean> {
+  if ((await tryGit(['cat-file', '-e', `${commit}^{commit}`])).code !== 0) return false
+  await mkdir(folder, { recursive: true })
+  const result = await tryGit(['-c', 'core.hooksPath=/dev/null', '--work-tree', folder, 'checkout', commit, '--', '.'], { GIT_INDEX_FILE: `${folder}.index` })
+  if (result.code === 0) return true
+  throw failure('the commit cannot be read', { where: commit, why: result.stderr, fix: 'git fsck' })
 }

@@ -27,10 +27,10 @@ const CHART_LABELS = 'labelSelector=helm.toolkit.fluxcd.io/namespace%3Dflux-syst
 const itemOf = (object: KubeObject, from: string, namespace = object.metadata.namespace): Item =>
   ({ apiVersion: object.apiVersion, kind: object.kind, ...(namespace ? { namespace } : {}), name: object.metadata.name, from })
 
-interface StoredRelease { name: string, namespace: string, manifest: string, hooks?: { manifest: string }[] }
+export interface StoredRelease { name: string, namespace: string, manifest: string, hooks?: { manifest: string }[] }
 
 /** Reads Helm's record of a release: base64 (of the Secret) around base64 around gzip around JSON. */
-function decodeRelease(data: string): StoredRelease {
+export function decodeRelease(data: string): StoredRelease {
   return JSON.parse(gunzipSync(Buffer.from(Buffer.from(data, 'base64').toString(), 'base64')).toString()) as StoredRelease
 }
 

@@ -15,6 +15,8 @@ export interface Check {
   ok: boolean
   /** What was proved, or why not. */
   words: string
+  /** True for an object that was compared with Git field by field. */
+  compared?: true
 }
 
 const check = (object: KubeObject, fault: string | undefined, proved: string): Check => ({ subject: refOf(object), ok: fault === undefined, words: fault ?? proved })

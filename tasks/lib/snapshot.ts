@@ -10,13 +10,14 @@ export interface FluxReference { kind: string, name: string, namespace?: string 
 
 export type GitRepositoryObject = KubeObject<{ url: string, ref?: { branch?: string }, suspend?: boolean }, { artifact?: { revision: string, lastUpdateTime?: string }, lastHandledReconcileAt?: string }>
 export type KustomizationObject = KubeObject<
-  { dependsOn?: { name: string }[], path?: string, suspend?: boolean, sourceRef: FluxReference, postBuild?: { substituteFrom?: { kind: string, name: string, optional?: boolean }[] } },
+  { dependsOn?: { name: string }[], path?: string, suspend?: boolean, sourceRef: FluxReference, patches?: unknown[], postBuild?: { substitute?: Record<string, string>, substituteFrom?: { kind: string, name: string, optional?: boolean }[] } },
   { lastAppliedRevision?: string, lastAttemptedRevision?: string, lastHandledReconcileAt?: string, inventory?: { entries: { id: string, v: string }[] } }
 >
 export type HelmReleaseObject = KubeObject<
-  { chartRef?: FluxReference, chart?: { spec: { chart: string, version?: string } }, releaseName?: string, targetNamespace?: string, storageNamespace?: string, suspend?: boolean, dependsOn?: { name: string, namespace?: string }[] },
+  { chartRef?: FluxReference, chart?: { spec: { chart: string, version?: string } }, releaseName?: string, targetNamespace?: string, storageNamespace?: string, suspend?: boolean, dependsOn?: { name: string, namespace?: string }[], driftDetection?: DriftDetection },
   { history?: { chartName: string, chartVersion: string, version: number, status: string }[], lastHandledReconcileAt?: string, helmChart?: string, storageNamespace?: string }
 >
+export interface DriftDetection { mode?: string, ignore?: { paths: string[], target?: { kind?: string, name?: string, namespace?: string } }[] }
 export type ChartSourceObject = KubeObject<{ ref?: { tag?: string }, url?: string, version?: string, chart?: string, suspend?: boolean }, { artifact?: { revision: string } }>
 export type CertificateObject = KubeObject<{ secretName: string, dnsNames?: string[], issuerRef: { kind?: string, name: string } }>
 export type PodObject = KubeObject<{ nodeName?: string }, {

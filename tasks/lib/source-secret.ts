@@ -2,6 +2,7 @@
 import { type Api, get } from './api.ts'
 import { auditInputs } from './input-plan.ts'
 import { sourceSecret } from './input-report.ts'
+import { secretKeys } from './inputs.ts'
 import type { KubeObject } from './objects.ts'
 import type { Check } from './proof.ts'
 import { Secret } from './resources.ts'
@@ -23,4 +24,9 @@ export function inputsCheck(data: Record<string, string> | undefined): { check: 
   ]
   const subject = `Secret/${sourceSecret.namespace}/${sourceSecret.name}`
   return { check: { subject, ok: faults.length === 0, words: faults.length === 0 ? 'every runtime input is there' : faults.join('\n') }, missing: missing.map(({ key }) => key) }
+}
+
+/** @returns the values that no output may hold, whatever object they stand in. */
+export function secretValues(data: Record<string, string> | undefined): string[] {
+  return secretKeys.flatMap(key => data?.[key] || []).flatMap(value => [value, Buffer.from(value).toString('base64')])
 }

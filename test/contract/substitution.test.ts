@@ -1,9 +1,10 @@
 /** Strict substitution: nothing unset, nothing unescaped, text stays text. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { substitute } from '../../tasks/lib/substitute.ts'
 import { type Cluster, layersOf, platformOf, renderText, sourceSecret, variablesOf } from './support-chain.ts'
 import { at, leaves, manifestFiles, readText } from './support-manifests.ts'
-import { substitute, variablesIn } from './support-substitute.ts'
+import { variablesIn } from './support-substitute.ts'
 
 const test = suite('substitution')
 

@@ -2,7 +2,7 @@
 import { derivedInputs, valueInputs } from '../../tasks/lib/inputs.ts'
 import { build, buildInline } from './support-kustomize.ts'
 import { type Manifest, at, listAt, parseManifests } from './support-manifests.ts'
-import { substitute } from './support-substitute.ts'
+import { substitute } from '../../tasks/lib/substitute.ts'
 
 export type Cluster = 'home' | 'rehearsal'
 

@@ -38,7 +38,7 @@ const writers = ['lib/output.ts', 'lib/live-tree.ts', 'rehearsal/progress.ts', '
 /** Lib modules that know the embedded cluster, and what they may import of it. */
 const rehearsalDoors: Record<string, string[]> = { 'lib/target.ts': ['rehearsal/instance.ts'], 'lib/record.ts': ['rehearsal/paths.ts'] }
 /** Text in, data out: no file, no environment, no output. */
-const pure = ['env-file', 'flags', 'input-plan', 'input-report', 'input-validation', 'inputs', 'manifest-edit', 'nearest', 'unified-diff'].map(name => `lib/${name}.ts`)
+const pure = ['compare', 'env-file', 'flags', 'input-plan', 'input-report', 'input-validation', 'inputs', 'manifest-edit', 'nearest', 'substitute', 'unified-diff'].map(name => `lib/${name}.ts`)
 
 const test = suite('boundaries')
 
