@@ -61,7 +61,8 @@ async function compile(work: string, output: string): Promise<void> {
   const begun: string[] = []
   const stop = showProgress(() => progressLine({ ...position, done: compiled.size, spent: Date.now() - begin }))
   try {
-    const flags = ['-v', '-trimpath', '-buildvcs=false', `-ldflags=${await linkerFlags()}`, `-o=${output}${path.sep}`]
+    // debug data that the linker drops anyway would be a quarter of the compiler's cache
+    const flags = ['-v', '-trimpath', '-buildvcs=false', '-gcflags=all=-dwarf=false', `-ldflags=${await linkerFlags()}`, `-o=${output}${path.sep}`]
     await go(['build', ...flags, ...targets], {
       work, onLine: line => {
         if (!packages.has(line)) return

@@ -1,6 +1,7 @@
 /** Runs the go command for the build and turns its failures into the house's form. */
 import { spawn } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
+import { totalmem } from 'node:os'
 import path from 'node:path'
 import { type TaskError, failure } from '../lib/errors.ts'
 import { secretKeys } from '../lib/inputs.ts'
@@ -8,6 +9,7 @@ import { onTaskEnd } from '../lib/task.ts'
 import { sourceFolder } from './programs.ts'
 
 const TAIL_LINES = 15
+const ROOMY_BYTES = 8 * 2 ** 30
 
 /** @returns the build's environment: our own cache, nothing of a user's Go flags or runtime secrets. HOMELAB_GOCACHE names a cache that is kept. */
 export function goEnvironment(work: string): NodeJS.ProcessEnv {
@@ -15,6 +17,8 @@ export function goEnvironment(work: string): NodeJS.ProcessEnv {
   return {
     ...inherited, GOCACHE: process.env.HOMELAB_GOCACHE ?? path.join(work, 'gocache'), GOTMPDIR: path.join(work, 'tmp'),
     GOFLAGS: '-mod=readonly', GOTOOLCHAIN: 'local', GOWORK: 'off', CGO_ENABLED: '0',
+    // the compiler spends a tenth of its time less on its own garbage; it needs the memory for it
+    ...(totalmem() >= ROOMY_BYTES ? { GOGC: '400' } : {}),
   }
 }
 
