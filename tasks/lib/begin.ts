@@ -4,7 +4,7 @@ import { judgeGitRepository } from './flux-state.ts'
 import { type Marks, takeMarks } from './marks.ts'
 import { type KubeObject, conditionOf } from './objects.ts'
 import { FLUX_NAMESPACE } from './platform-tree.ts'
-import { type Resource, GitRepository, Kustomization } from './resources.ts'
+import { type Resource, GitRepository } from './resources.ts'
 import { type Snapshot, followed } from './snapshot.ts'
 
 const REQUESTED_AT = 'reconcile.fluxcd.io/requestedAt'
@@ -22,6 +22,11 @@ const pokeAll = async (api: Api, resource: Resource, objects: KubeObject[]): Pro
   await Promise.all(objects.map(object => poke(api, resource, object.metadata.name)))
 }
 
+function hasFailed(object: KubeObject): boolean {
+  const condition = conditionOf(object, 'Ready')
+  return condition?.status === 'False' && condition.reason !== 'DependencyNotReady'
+}
+
 /** How things were when Flux was set going. */
 export interface Begun {
   marks: Marks
@@ -32,17 +37,17 @@ export interface Begun {
 }
 
 /**
- * Sets Flux going: the source when it has not the revision yet (its new artifact wakes all layers), else the layers; those that shall be
+ * Sets Flux going: the source when it has not the revision yet (its new artifact wakes all layers), else layers that failed; those that shall be
  * reconciled anew are woken one after the other later on. Charts and releases that failed are asked to try again too, so that an old failure is
- * not taken for a new one.
+ * not taken for a new one. Who works already is left alone: woken, it would do its work twice.
  * @param options.force every layer shall be reconciled anew even if it is at the revision already
  */
 export async function begin(api: Api, snapshot: Snapshot, options: { revision: string, force: boolean }): Promise<Begun> {
   const marks = takeMarks(snapshot)
   const behind = snapshot.gitRepositories.filter(source => judgeGitRepository(source, options.revision).state !== 'ready')
-  const failing = (['ociRepositories', 'helmRepositories', 'helmCharts', 'releases'] as const)
-    .map(field => pokeAll(api, followed[field], snapshot[field].filter(object => conditionOf(object, 'Ready')?.status === 'False')))
   const anew = options.force && behind.length === 0
-  await Promise.all([pokeAll(api, GitRepository, behind), pokeAll(api, Kustomization, behind.length > 0 || anew ? [] : snapshot.kustomizations), ...failing])
+  const fields = ['ociRepositories', 'helmRepositories', 'helmCharts', 'releases', ...(behind.length > 0 || anew ? [] : ['kustomizations' as const])] as const
+  const failing = fields.map(field => pokeAll(api, followed[field], snapshot[field].filter(hasFailed)))
+  await Promise.all([pokeAll(api, GitRepository, behind), ...failing])
   return { marks, from: snapshot.gitRepositories[0]?.status?.artifact?.revision, anew }
 }
