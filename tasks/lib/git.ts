@@ -1,6 +1,7 @@
 /** Owns git: what HEAD is, what the remote branch has, and publishing HEAD to the rehearsal's Git server. */
 import { spawn } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
+import { setTimeout as pause } from 'node:timers/promises'
 import { childEnvironment } from './child-environment.ts'
 import { failure, hasCode, refusal } from './errors.ts'
 import { repositoryRoot } from './repository.ts'
@@ -76,9 +77,18 @@ export async function compareWithHead(commit: string): Promise<'same' | 'ahead' 
   return (await tryGit(['merge-base', '--is-ancestor', 'HEAD', commit])).code === 0 ? 'behind' : 'diverged'
 }
 
+const PUSH_TRIES = 10
+const PUSH_PAUSE_MS = 200
+
 /** Pushes HEAD to a branch of a repository on this machine, replacing what was there: the rehearsal's copy follows the checkout. */
 export async function publishHead(repository: string, branch: string): Promise<void> {
-  await git('push', '--force', '--quiet', repository, `HEAD:refs/heads/${branch}`)
+  for (let attempt = 1; ; attempt += 1) {
+    const result = await tryGit(['push', '--force', '--quiet', repository, `HEAD:refs/heads/${branch}`])
+    if (result.code === 0) return
+    // two tasks at once lock each other out for an instant
+    if (attempt === PUSH_TRIES || !result.stderr.includes('cannot lock ref')) throw failure('git push failed', { where: repository, why: result.stderr })
+    await pause(PUSH_PAUSE_MS)
+  }
 }
 
 /** Writes the files of a commit into a folder, past the checkout, its index and its hooks. @returns false when the commit is not in this clone */
