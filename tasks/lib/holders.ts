@@ -1,5 +1,6 @@
 /** Finds what really holds a removal back: the object with the finalizer, not the layers, releases and namespaces that wait for it. */
-import { type Api, ApiError, ifFound, list, request } from './api.ts'
+import { type Api, ApiError, ifFound, isUnreachable, list, request } from './api.ts'
+import { apiServiceFix } from './api-services.ts'
 import { makeResourceFinder } from './apply.ts'
 import type { Item } from './inventory.ts'
 import { type KubeObject, refOf } from './objects.ts'
@@ -24,10 +25,14 @@ const transient = ['Event', 'Lease', 'EndpointSlice', 'Endpoints']
 
 /** @returns everything in a namespace, by discovery: what holds it may be in no inventory. */
 async function contentOf(api: Api, namespace: string): Promise<KubeObject[]> {
-  const { groups } = await request<{ groups: { preferredVersion: { groupVersion: string } }[] }>(api, 'GET', '/apis')
+  // an API that nobody serves holds nothing that could be told here, and is not waited for
+  const now: Api = { ...api, patience: 0 }
+  const { groups } = await request<{ groups: { preferredVersion: { groupVersion: string } }[] }>(now, 'GET', '/apis')
   const roots = ['/api/v1', ...groups.map(group => `/apis/${group.preferredVersion.groupVersion}`)]
   const found = await inParallel(roots, async root => {
-    const served = await ifFound(() => request<ResourceList>(api, 'GET', root))
+    const served = await ifFound(() => request<ResourceList>(now, 'GET', root)).catch((error: unknown) => {
+      if (!isUnreachable(error)) throw error
+    })
     const kinds = (served?.resources ?? []).filter(one => one.namespaced && one.verbs.includes('list') && !one.name.includes('/') && !transient.includes(one.kind))
     return Promise.all(kinds.map(async one => (await list(api, { kind: one.kind, apiVersion: served?.groupVersion ?? '', plural: one.name, namespaced: true }, { namespace })).items))
   })
@@ -60,7 +65,7 @@ async function explain(api: Api, object: KubeObject, resource: Resource | undefi
   const refused = deletionTimestamp === undefined && resource ? await refusalOf(api, resource, object) : undefined
   const words = refused === undefined ? holdWords(object) : `cannot be deleted: ${refused}`
   const isHolder = refused !== undefined || (deletionTimestamp !== undefined && finalizers.length > 0 && !waits(object))
-  const fix = await webhookFix(api, words) ?? (isHolder ? commandFor(object) : undefined)
+  const fix = await webhookFix(api, words) ?? await apiServiceFix(api, words) ?? (isHolder ? commandFor(object) : undefined)
   return { object, words, ...(fix === undefined ? {} : { fix }) }
 }
 
