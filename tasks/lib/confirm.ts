@@ -1,6 +1,7 @@
 /** Asks before something is destroyed: the user types a name, not y. */
 import { createInterface } from 'node:readline/promises'
-import { refusal } from './errors.ts'
+import { hasCode, refusal } from './errors.ts'
+import { say } from './output.ts'
 
 /**
  * @param options.yes skips the question
@@ -10,6 +11,11 @@ export async function confirmByName(name: string, options: { yes: boolean, comma
   if (options.yes) return
   if (process.stdin.isTTY !== true) throw refusal('this needs a yes', { why: 'there is no terminal to ask on', fix: `YES=1 ${options.command}` })
   const question = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await question.question(`type the context's name to go on (${name}): `).finally(() => question.close())
+  const answer = await question.question(`type the context's name to go on (${name}): `).catch((error: unknown) => {
+    // Ctrl-C and Ctrl-D are answers too
+    if (!hasCode(error, 'ABORT_ERR')) throw error
+    say('')
+  }).finally(() => question.close())
+  if (answer === undefined) throw refusal('nothing was removed', { why: 'the question was not answered', fix: options.command })
   if (answer.trim() !== name) throw refusal('nothing was removed', { why: `the answer was not ${name}`, fix: options.command })
 }
