@@ -1,13 +1,14 @@
 /** The error of a platform that did not get Ready in time, told by the deepest cause of each layer. */
 import { type Api, isUnreachable, list } from './api.ts'
-import { type Finding, deepestCause, describe } from './causes.ts'
+import { type Finding, deepestCause, describe, pendingParts } from './causes.ts'
 import { type TaskError, failure } from './errors.ts'
 import { judgeKustomization } from './flux-state.ts'
+import { locate } from './manifest-index.ts'
 import type { KubeObject } from './objects.ts'
 import { elapsed } from './output.ts'
 import { type Goal, inChainOrder, pendingCertificates } from './platform-tree.ts'
 import { Event } from './resources.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { KustomizationObject, Snapshot } from './snapshot.ts'
 import { webhookFix } from './webhooks.ts'
 
 type EventObject = KubeObject & { reason?: string, message?: string, lastTimestamp?: string | null, eventTime?: string | null }
@@ -33,6 +34,15 @@ async function tell(api: Api, finding: Finding): Promise<string> {
   return known ? describe(finding) : `${describe(finding)}\n${warning}`
 }
 
+const FILES = 3
+
+/** @returns the manifests of what is not Ready in a layer: what a pod lacks stands in that of its release or Deployment. */
+async function manifestsOf(layer: KustomizationObject, finding: Finding, snapshot: Snapshot): Promise<string[]> {
+  const parts = pendingParts(layer, snapshot).filter(({ object }) => object.kind === 'HelmRelease' || object.kind === 'Deployment')
+  const files = await Promise.all([...parts, finding].map(({ object, words }) => locate(object, words)))
+  return files.filter(file => file !== undefined)
+}
+
 /** @param options.deadline milliseconds that were waited; options.reason what was still missing */
 export async function lateError(api: Api, snapshot: Snapshot, options: { goal: Goal, deadline: number, reason: string }): Promise<TaskError> {
   const { goal } = options
@@ -41,9 +51,10 @@ export async function lateError(api: Api, snapshot: Snapshot, options: { goal: G
   const causes = await Promise.all(findings.map(finding => tell(api, finding)))
   const blocked = await Promise.all(findings.map(finding => webhookFix(api, finding.words)))
   const webhooks = [...new Set(blocked.filter(fix => fix !== undefined))]
+  const files = await Promise.all(behind.map((layer, index) => manifestsOf(layer, findings[index] ?? { object: layer, state: 'working', words: '' }, snapshot)))
   const certificates = pendingCertificates(snapshot).map(row => `${row.label}: ${row.words}`)
   return failure(`the platform is not Ready after ${elapsed(options.deadline)}`, {
-    where: options.reason,
+    where: [options.reason, ...new Set(files.flat())].slice(0, FILES + 1).join(' · '),
     why: [...new Set([...causes, ...certificates])].join('\n'),
     fix: webhooks.length > 0 ? [...webhooks, 'then the same command again'].join('\n') : 'make verify shows what is left; the cluster keeps trying, and running the same command again is safe',
   })
