@@ -18,3 +18,13 @@ export async function writeFigures(name: string, text: string): Promise<void> {
   const after = before.replace(section, (_, open: string, close: string) => `${open}${text}\n${close}`)
   if (after !== before) await writeFile(file, after)
 }
+
+interface FaultRow { name: string, words: string, survived: boolean }
+
+/** Writes one file's rows into its own section, and the sum over all sections above them. */
+export async function recordFaults(section: string, rows: readonly FaultRow[]): Promise<void> {
+  await writeFigures(section, renderTable(['fault', 'what the user was told', 'survived'], rows.map(row => [row.name, row.words, row.survived ? 'yes' : 'no'])))
+  const sections = (await readFile(file, 'utf8')).matchAll(/<!-- faults-\w+ -->\n([\s\S]*?)<!-- \/faults-/g)
+  const lines = [...sections].flatMap(([, text = '']) => text.split('\n').filter(line => / (yes|no) \|$/.test(line)))
+  await writeFigures('faults', `${lines.length} faults tried, ${lines.filter(line => line.endsWith(' yes |')).length} survived.`)
+}
