@@ -37,5 +37,6 @@ await runTask(async () => {
   const head = await headCommit()
   if (revision !== undefined && !revision.endsWith(head)) attention(`HEAD is ${head.slice(0, 12)}, the cluster has ${revision}`)
   requireProof(checks, 'make flux-reconcile')
-  done(`everything is what Git says · ${checks.length} checks · ${elapsed(Date.now() - started)}`)
+  const claim = checks.some(check => check.compared === 'none') ? 'everything that could be compared' : 'everything'
+  done(`${claim} is what Git says · ${checks.length} checks · ${elapsed(Date.now() - started)}`)
 })

@@ -7,12 +7,16 @@ const plural = (count: number, word: string): string => `${count} ${count === 1 
 
 /** Says what was proved, one line per kind, then each fault. */
 export function printChecks(checks: Check[]): void {
-  const [compared, judged] = [true, undefined].map(which => checks.filter(check => check.ok && check.compared === which))
-  const kinds = [...new Set(judged?.map(check => kindOf(check)))]
-  const summary = kinds.map(kind => plural(judged?.filter(check => kindOf(check) === kind).length ?? 0, kind))
-  if (compared !== undefined && compared.length > 0) summary.push(`${plural(compared.length, 'object')} as in Git`)
-  for (const check of checks.filter(one => !one.ok)) attention(`${check.subject}: ${check.words}`)
-  for (const check of checks.filter(one => one.ok && kindOf(one) === 'Certificate' && one.compared === undefined)) done(`${check.subject} · ${check.words}`)
+  const held = checks.filter(check => check.ok)
+  const judged = held.filter(check => check.compared === undefined)
+  const kinds = [...new Set(judged.map(check => kindOf(check)))]
+  const summary = kinds.map(kind => plural(judged.filter(check => kindOf(check) === kind).length, kind))
+  for (const [how, words] of [['fields', 'as in Git'], ['existence', 'known to be there']] as const) {
+    const count = held.filter(check => check.compared === how).length
+    if (count > 0) summary.push(`${plural(count, 'object')} ${words}`)
+  }
+  for (const check of checks.filter(one => !one.ok || one.compared === 'none')) attention(`${check.subject}: ${check.words}`)
+  for (const check of judged.filter(one => kindOf(one) === 'Certificate')) done(`${check.subject} · ${check.words}`)
   say(paint('dim', `  proved: ${summary.join(', ')}`))
 }
 

@@ -38,11 +38,11 @@ const inventoried = (layer: KustomizationObject): Wanted[] => inventoryOf(layer)
   { object: { apiVersion: group === '' ? version : `${group}/${version}`, kind, metadata: { name, ...(namespace ? { namespace } : {}) } } }
 ))
 
-async function wantedByLayers(api: Api, layers: KustomizationObject[], kubectl: KubectlAccess): Promise<{ wanted: Wanted[], faults: Check[] }> {
+async function wantedByLayers(api: Api, layers: KustomizationObject[], kubectl: KubectlAccess): Promise<{ wanted: Wanted[], unknown: Check[] }> {
   const rendered = await renderLayers(api, kubectl, layers)
-  const unknown = rendered.flatMap(([layer, result]) => 'unknown' in result ? [{ subject: `${refOf(layer)} objects`, ok: false, words: `only their existence is proved: ${result.unknown}` }] : [])
+  const unknown = rendered.flatMap(([layer, result]): Check[] => 'unknown' in result ? [{ subject: `${refOf(layer)} objects`, ok: true, words: `not compared with Git, only known to be there: ${result.unknown}`, compared: 'none' }] : [])
   const wanted = rendered.flatMap(([layer, result]) => 'unknown' in result ? inventoried(layer) : result.objects.map((object): Wanted => ({ object, manager: 'kustomize-controller' })))
-  return { wanted, faults: unknown }
+  return { wanted, unknown }
 }
 
 function ignoredIn(release: HelmReleaseObject, object: KubeObject): string[] {
@@ -89,14 +89,14 @@ function driftWords(live: KubeObject, answer: KubeObject, wanted: Wanted, secret
 async function checkObject(api: Api, resource: Resource | undefined, wanted: Wanted, secrets: readonly string[]): Promise<Check> {
   const { namespace: asked, ...metadata } = wanted.object.metadata
   const object = { ...wanted.object, metadata: { ...metadata, ...resource?.namespaced === false || asked === undefined ? {} : { namespace: asked } } }
-  const fault = (words: string): Check => ({ subject: refOf(object), ok: false, words, compared: true })
+  const fault = (words: string): Check => ({ subject: refOf(object), ok: false, words, compared: 'fields' })
   if (resource === undefined) return fault(`is gone: the cluster does not know ${object.apiVersion}`)
   const live = await get<KubeObject>(api, resource, object.metadata)
   if (live === undefined) return fault('is gone')
-  if (wanted.manager === undefined) return { subject: refOf(object), ok: true, words: 'is there', compared: true }
+  if (wanted.manager === undefined) return { subject: refOf(object), ok: true, words: 'is there', compared: 'existence' }
   const answer = await dryRun(api, resource, { ...wanted, object })
   const words = typeof answer === 'string' ? answer : driftWords(live, answer, { ...wanted, object }, secrets)
-  return words === undefined ? { subject: refOf(object), ok: true, words: 'as in Git', compared: true } : fault(words)
+  return words === undefined ? { subject: refOf(object), ok: true, words: 'as in Git', compared: 'fields' } : fault(words)
 }
 
 async function check(api: Api, wanted: Wanted[], secrets: readonly string[]): Promise<Check[]> {
@@ -111,6 +111,6 @@ export async function checkReleases(api: Api, releases: HelmReleaseObject[], sec
 
 /** @param options.secrets values that no output may hold. @returns one check per object of the layers and releases */
 export async function checkDrift(api: Api, snapshot: Snapshot, { kubectl, secrets }: DriftOptions): Promise<Check[]> {
-  const [{ wanted, faults }, released] = await Promise.all([wantedByLayers(api, snapshot.kustomizations, kubectl), checkReleases(api, snapshot.releases, secrets)])
-  return [...faults, ...await check(api, wanted, secrets), ...released]
+  const [{ wanted, unknown }, released] = await Promise.all([wantedByLayers(api, snapshot.kustomizations, kubectl), checkReleases(api, snapshot.releases, secrets)])
+  return [...unknown, ...await check(api, wanted, secrets), ...released]
 }

@@ -15,8 +15,8 @@ export interface Check {
   ok: boolean
   /** What was proved, or why not. */
   words: string
-  /** True for an object that was compared with Git field by field. */
-  compared?: true
+  /** For an object: compared with Git field by field, or only known to be there; `none` for the layer of the latter. */
+  compared?: 'fields' | 'existence' | 'none'
 }
 
 const check = (object: KubeObject, fault: string | undefined, proved: string): Check => ({ subject: refOf(object), ok: fault === undefined, words: fault ?? proved })
