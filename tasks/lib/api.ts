@@ -82,12 +82,12 @@ const isAway = (error: unknown): boolean => (error instanceof ApiError ? [429, 5
  * @throws ApiError when the API server answers with a status of 400 or more; where it is away, after the API's patience
  */
 export async function request<T>(api: Api, method: string, path: string, options: RequestOptions = {}): Promise<T> {
-  const end = performance.now() + api.patience
+  const started = performance.now()
   for (;;) {
     try {
       return await requestOnce<T>(api, method, path, options)
     } catch (error) {
-      if (!isAway(error) || performance.now() > end || options.signal !== undefined) throw error
+      if (!isAway(error) || performance.now() > started + api.patience || options.signal !== undefined) throw error
       await pause(RETRY_MS)
     }
   }

@@ -5,6 +5,7 @@ import { type Api, connectApi, request } from './api.ts'
 import { failure, messageOf } from './errors.ts'
 import { type KubectlAccess, serverOf, startProxy } from './kubectl.ts'
 import { say } from './output.ts'
+import { onTaskEnd } from './task.ts'
 
 const PATIENCE_MS = 60_000
 
@@ -61,6 +62,8 @@ export async function connect(target: Target): Promise<Api> {
     await request(api, 'GET', '/version')
     // from here on an API server that restarts is waited for
     api.patience = PATIENCE_MS
+    // its proxy ends with the task: what was still asked for then would hold an error back for a minute
+    onTaskEnd(() => { api.patience = 0 })
     return api
   } catch (error) {
     throw failure('the cluster cannot be reached', { where: `context ${target.kubectl.context}`, why: messageOf(error), fix: `kubectl --context ${target.kubectl.context} version` })
