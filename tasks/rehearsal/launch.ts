@@ -9,7 +9,8 @@ import { failure, hasCode } from '../lib/errors.ts'
 import { elapsed } from '../lib/output.ts'
 import { homelabHome, instanceFolder } from './paths.ts'
 import { type ProcessRef, isAlive, refOfProcess } from './processes.ts'
-import { type RehearsalState, readState } from './state.ts'
+import { findPorts } from './ports.ts'
+import { type RehearsalState, readState, writeState } from './state.ts'
 
 const START_PATIENCE_MS = 90_000
 const POLL_MS = 25
@@ -23,6 +24,7 @@ export async function launchSupervisor(name: string, programs: string, world: st
   // nothing of this task's environment: it may hold secrets
   const env = { PATH: process.env.PATH, HOME: process.env.HOME, HOMELAB_HOME: homelabHome() }
   await mkdir(path.dirname(logFile(name)), { recursive: true, mode: 0o700 })
+  const ports = await findPorts((await readState(instanceFolder(name)))?.ports)
   const log = openSync(logFile(name), 'a', 0o600)
   const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main, name, programs, world], { cwd: instanceFolder(name), env, stdio: ['ignore', log, log], detached: true })
   closeSync(log)
@@ -31,7 +33,10 @@ export async function launchSupervisor(name: string, programs: string, world: st
     child.once('error', reject)
     child.once('spawn', () => resolve(child.pid ?? 0))
   })
-  return refOfProcess(pid)
+  const supervisor = await refOfProcess(pid)
+  // it writes its own state later: a task that is killed before must not leave one behind that nobody knows of
+  await writeState(instanceFolder(name), { name, phase: 'starting', supervisor, programs, ports, children: {} })
+  return supervisor
 }
 
 async function lastWords(name: string): Promise<string> {
