@@ -16,6 +16,9 @@ const START_PATIENCE_MS = 90_000
 const POLL_MS = 25
 const LOG_LINES = 8
 
+/** What a supervisor has to read from its stdin before it begins. */
+export const GO = 'go'
+
 const logFile = (name: string): string => path.join(instanceFolder(name), 'logs', 'supervisor.log')
 
 /** @returns the supervisor's process; it outlives this one, in a session of its own. */
@@ -26,16 +29,19 @@ export async function launchSupervisor(name: string, programs: string, world: st
   await mkdir(path.dirname(logFile(name)), { recursive: true, mode: 0o700 })
   const ports = await findPorts((await readState(instanceFolder(name)))?.ports)
   const log = openSync(logFile(name), 'a', 0o600)
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main, name, programs, world], { cwd: instanceFolder(name), env, stdio: ['ignore', log, log], detached: true })
+  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main, name, programs, world], { cwd: instanceFolder(name), env, stdio: ['pipe', log, log], detached: true })
   closeSync(log)
   child.unref()
   const pid = await new Promise<number>((resolve, reject) => {
     child.once('error', reject)
+    // one that ended already is told by who waits for it
+    child.stdin?.once('error', reject)
     child.once('spawn', () => resolve(child.pid ?? 0))
   })
   const supervisor = await refOfProcess(pid)
-  // it writes its own state later: a task that is killed before must not leave one behind that nobody knows of
   await writeState(instanceFolder(name), { name, phase: 'starting', supervisor, programs, ports, children: {} })
+  // only now may it begin: a task that is killed before leaves no supervisor that nobody knows of
+  child.stdin?.end(GO)
   return supervisor
 }
 

@@ -5,12 +5,17 @@
 import { appendFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
+import { text } from 'node:stream/consumers'
 import { messageOf } from '../lib/errors.ts'
 import { instanceFolder } from './paths.ts'
+import { GO } from './launch.ts'
 import { startInstance } from './supervisor.ts'
 
 const [name = '', programs = '', world = ''] = process.argv.slice(2)
 const folder = instanceFolder(name)
+
+// its task was killed before it had written down this process
+if (await text(process.stdin) !== GO) process.exit(0)
 
 await mkdir(path.join(folder, 'logs'), { recursive: true, mode: 0o700 })
 // sockets have short path limits: the relay's is named relative to this

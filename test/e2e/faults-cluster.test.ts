@@ -91,7 +91,7 @@ for (const [target, namespace] of [['flux-reconcile', 'apps-staging'], ['install
     await kubectl(lab, ['apply', '-f', '-'], { input: webhook(namespace) })
     await commitAll(lab, 'test: webhook', { allowEmpty: true })
     const result = await fail(target)
-      assert.match(result.stderr, 'kubectl delete validatingwebhookconfiguration e2e-gone')
+    assert.match(result.stderr, 'kubectl delete validatingwebhookconfiguration e2e-gone')
     await paste(result.stderr)
     await recover(lab, target)
     return told(result, 'gone.example.com')
