@@ -11,6 +11,7 @@ import { attention } from './output.ts'
 import { FLUX_NAMESPACE, type Goal, type Row, blockedLayers, pendingCertificates, platformRows } from './platform-tree.ts'
 import { makeWaker } from './poke.ts'
 import { judgeRelease } from './release-state.ts'
+import { Kustomization } from './resources.ts'
 import { type Follower, type Snapshot, followSnapshot, platformOnly, readSnapshot } from './snapshot.ts'
 import { findFaults, stuckError } from './stuck.ts'
 
@@ -107,7 +108,7 @@ async function followToGoal(api: Api, follower: Follower, wait: Wait, options: C
         revision = noticePush(snapshot, revision, begun)
         const sought: Goal = { ...goal, revision, marks: begun.marks, anew: begun.anew }
         await refuseFaults(api, snapshot, sought)
-        await Promise.all(toWake(snapshot, sought, performance.now()).map(({ resource, name }) => poke(api, resource, name)))
+        await Promise.all(toWake(snapshot, sought, performance.now()).map(name => poke(api, Kustomization, name)))
       }
       if (performance.now() > end) throw await lateError(api, snapshot, { goal, deadline: options.deadline, reason: reason ?? '' })
       await wait.next()

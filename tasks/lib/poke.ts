@@ -2,13 +2,13 @@
  * Decides whom to wake. Flux polls: a dependent looks for its dependency every --requeue-dependency, a health check every 5 s. An annotation
  * wakes a Kustomization at once, and with CancelHealthCheckOnNewRevision it also restarts a running health check, whose first look is immediate
  * (seen on kustomize-controller 1.9.5). One woken while it works does its work twice: so nobody is woken who goes on alone.
+ * A HelmRelease never is: woken in the moment it begins by itself, it cancels its own wait and installs once more, as an upgrade.
  */
 import { pendingParts } from './causes.ts'
-import { inventoryOf, isAppliedAt, isCheckingHealth, isCurrent } from './flux-state.ts'
+import { inventoryOf, isAppliedAt, isCheckingHealth } from './flux-state.ts'
 import { isWritten } from './marks.ts'
-import { conditionOf, isReady } from './objects.ts'
+import { conditionOf } from './objects.ts'
 import type { Goal } from './platform-tree.ts'
-import { HelmRelease, Kustomization, type Resource } from './resources.ts'
 import type { KustomizationObject, Snapshot } from './snapshot.ts'
 
 const AGAIN_MS = 3000
@@ -55,17 +55,6 @@ export function layersToPoke(snapshot: Snapshot, goal: Goal): { name: string, ke
   })
 }
 
-/** @returns releases that wait for others which are Ready now: helm-controller would look again after --requeue-dependency. */
-export function releasesToPoke({ releases }: Snapshot): { name: string, key: string }[] {
-  const isDone = (name: string) => releases.some(one => one.metadata.name === name && isReady(one) && isCurrent(one, 'Ready'))
-  const waiting = releases.filter(release => release.spec?.suspend !== true && release.metadata.deletionTimestamp === undefined && conditionOf(release, 'Ready')?.reason === 'DependencyNotReady')
-  return waiting.filter(release => (release.spec?.dependsOn ?? []).every(({ name }) => isDone(name)))
-    .map(({ metadata, status }) => ({ name: metadata.name, key: `dependency ${status?.lastHandledReconcileAt ?? ''}` }))
-}
-
-/** Somebody to wake by annotation. */
-export interface Sleeper { resource: Resource, name: string }
-
 interface Check { since: number, sawPending: boolean }
 
 /** Remembers for each running health check whether it began too early: one that found all healthy ends by itself. */
@@ -78,23 +67,20 @@ function followChecks(checks: Map<string, Check>, snapshot: Snapshot, now: numbe
   }
 }
 
-/** @returns a function that says who is to be woken now, to be asked on every change: each one once per reason, again if nothing came of it. */
-export function makeWaker(): (snapshot: Snapshot, goal: Goal, now: number) => Sleeper[] {
+/** @returns a function that says who is to be woken now, to be asked on every change: each layer once per reason, again if nothing came of it. */
+export function makeWaker(): (snapshot: Snapshot, goal: Goal, now: number) => string[] {
   const woken = new Map<string, { key: string, at: number }>()
   const checks = new Map<string, Check>()
-  const isDue = ({ resource, name, key }: Sleeper & { key: string }, now: number) => {
-    const last = woken.get(`${resource.kind}/${name}`)
-    if (last !== undefined && last.key === key && now - last.at <= AGAIN_MS) return false
-    if (key !== HEALTH) return true
-    const check = checks.get(name)
-    return checks.size < WORKERS && (check === undefined || check.sawPending || now - check.since >= FIRST_LOOK_MS)
-  }
   return (snapshot, goal, now) => {
     followChecks(checks, snapshot, now)
-    const layers = layersToPoke(snapshot, goal).map(one => ({ ...one, resource: Kustomization }))
-    const releases = releasesToPoke(snapshot).map(one => ({ ...one, resource: HelmRelease }))
-    const due = [...layers, ...releases].filter(one => isDue(one, now))
-    for (const { resource, name, key } of due) woken.set(`${resource.kind}/${name}`, { key, at: now })
-    return due.map(({ resource, name }) => ({ resource, name }))
+    const due = layersToPoke(snapshot, goal).filter(({ name, key }) => {
+      const last = woken.get(name)
+      if (last !== undefined && last.key === key && now - last.at <= AGAIN_MS) return false
+      const check = checks.get(name)
+      if (key === HEALTH && checks.size >= WORKERS) return false
+      return key !== HEALTH || check === undefined || check.sawPending || now - check.since >= FIRST_LOOK_MS
+    })
+    for (const { name, key } of due) woken.set(name, { key, at: now })
+    return due.map(({ name }) => name)
   }
 }
