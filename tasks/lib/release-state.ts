@@ -21,6 +21,9 @@ const plainVersion = (version: string): string => version.replace(/^v/, '').spli
 /** @returns true for the pinned version: an OCI tag may begin with a v, and helm-controller appends an OCI chart's digest as build metadata. */
 export const isPinned = (version: string, pinned: string): boolean => plainVersion(version) === plainVersion(pinned)
 
+/** Words of helm-controller 1.6. */
+const chartWait = /latest generation of object has not been reconciled|^(HelmChart|OCIRepository) '[^']*' is not ready/
+
 /** @returns the state of a release; a chart that cannot be had is its cause. */
 export function judgeRelease(release: HelmReleaseObject, snapshot: Snapshot): Judgement {
   if (release.spec?.suspend === true) return { state: 'stuck', words: 'suspended: Flux does not reconcile it' }
@@ -32,7 +35,8 @@ export function judgeRelease(release: HelmReleaseObject, snapshot: Snapshot): Ju
     return { state: chart.state, words: `${source.kind}/${source.metadata.name}: ${chart.words}` }
   }
   if (!isReady(release)) {
-    if (/latest generation of object has not been reconciled/.test(conditionOf(release, 'Ready')?.message ?? '')) return { state: 'working', words: 'waits for its chart' }
+    // a chart's failure is told by the chart: once that is asked for anew, the release still quotes what it said before
+    if (source !== undefined && chartWait.test(conditionOf(release, 'Ready')?.message ?? '')) return { state: 'working', words: 'waits for its chart' }
     if (conditionOf(release, 'Ready')?.reason === 'DependencyNotReady') return { state: 'waiting', words: conditionOf(release, 'Ready')?.message ?? '' }
     const released = conditionOf(release, 'Released')
     // a retry under way is still a release that failed

@@ -37,6 +37,14 @@ test('waits for the pinned chart version', () => {
   assert.match(judgeRelease(release('x', { version: '0.9.0' }), snapshotOf({})).words, '0.9.0')
 })
 
+test('does not take what a release says of an earlier chart for its cause', () => {
+  const fault = "no 'x' chart with version matching '9.9.9' found"
+  const failing = { type: 'Ready', status: 'False' as const, message: fault, observedGeneration: 1 }
+  const asked = { apiVersion: 'v1', kind: 'HelmChart', metadata: { name: 'flux-system-x', namespace: 'flux-system', generation: 2 }, spec: { version: '1.0.0' }, status: { conditions: [failing] } }
+  const judged = judgeRelease(release('x', { ready: 'False', message: `HelmChart 'flux-system/flux-system-x' is not ready: ${fault}` }), snapshotOf({ helmCharts: [asked] }))
+  assert.equal(judged, { state: 'working', words: 'waits for its chart' })
+})
+
 test('takes a chart that cannot be had as the cause of a release', () => {
   const chart = { apiVersion: 'v1', kind: 'HelmChart', metadata: { name: 'flux-system-x', namespace: 'flux-system', generation: 1 }, status: { conditions: [{ type: 'Ready', status: 'False' as const, message: "no 'x' chart with version matching '1.0.0' found" }] } }
   const judged = judgeRelease(release('x', { ready: 'False', message: 'HelmChart is not ready' }), snapshotOf({ helmCharts: [chart] }))
