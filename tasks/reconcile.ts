@@ -4,7 +4,7 @@
  */
 import { applyAll } from './lib/apply.ts'
 import { chooseCommit, newestCommit, publish, revisionOf } from './lib/commit.ts'
-import { correctReleases } from './lib/correct.ts'
+import { correctReleases, driftedReleases } from './lib/correct.ts'
 import { loadEnvironment } from './lib/environment.ts'
 import { failure } from './lib/errors.ts'
 import { shortRevision } from './lib/flux-state.ts'
@@ -43,8 +43,10 @@ await runTask(async () => {
   }
   await publish(target, settings, commit)
   doing(`reconciling ${shortRevision(revision)}`)
-  const reached = await settle(api, target, { revision, missing: inputs.missing, force: true, deadline: environment.timeout })
-  await correctReleases(api, { secrets: secretValues(inputs.data), deadline: environment.timeout })
+  const secrets = secretValues(inputs.data)
+  const settled = settle(api, target, { revision, missing: inputs.missing, force: true, deadline: environment.timeout })
+  const [reached, drifted] = await Promise.all([settled, driftedReleases(api, secrets)])
+  if (drifted.length > 0) await correctReleases(api, { secrets, deadline: environment.timeout })
   const newest = await newestCommit(target, settings)
   done(`everything is at ${shortRevision(reached.revision)} · ${elapsed(Date.now() - started)}`)
   if (newest === undefined || reached.revision === revisionOf(settings.gitBranch, newest)) return

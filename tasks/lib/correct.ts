@@ -18,7 +18,8 @@ const AGAIN_MS = 15_000
 
 const wordsOf = (faults: Check[]): string => faults.map(({ subject, words }) => `${subject}: ${words}`).join('\n')
 
-async function driftedReleases(api: Api, secrets: readonly string[]): Promise<{ release: HelmReleaseObject, faults: Check[] }[]> {
+/** @returns releases whose objects are not what their manifests say; in the middle of an upgrade that may be passing. */
+export async function driftedReleases(api: Api, secrets: readonly string[]): Promise<{ release: HelmReleaseObject, faults: Check[] }[]> {
   const { releases } = platformOnly(await readSnapshot(api))
   const all = await Promise.all(releases.map(async release => ({ release, faults: (await checkReleases(api, [release], secrets)).filter(({ ok }) => !ok) })))
   return all.filter(({ faults }) => faults.length > 0)

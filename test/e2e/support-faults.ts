@@ -44,7 +44,7 @@ export async function makeStruck(lab: Lab, target: string, { at, strike }: Strik
 export function told(result: Run, words: string | RegExp): string {
   assert.match(result.stderr, words)
   const line = result.stderr.split('\n').find(one => (typeof words === 'string' ? one.includes(words) : words.test(one))) ?? String(words)
-  const plain = line.trim().replace(/\b[0-9a-f]{12,40}\b/g, '…').replace(/ \b\d+m\d\ds|\b\d+(\.\d+)?m?s\b/g, '').replace(/-\d+-\d{6,}/g, '-…').replace(/[·\s]+$/, '').replace(/ after$/, ' after its deadline').replace(/\s+/g, ' ')
+  const plain = line.trim().replace(/\b[0-9a-f]{12,40}\b/g, '…').replace(/ \b\d+m\d\ds|\b\d+(\.\d+)?m?s\b/g, '').replace(/-\d+-\d{6,}|-[0-9a-f]{8,10}-[a-z0-9]{5}\b/g, '-…').replace(/[·\s]+$/, '').replace(/ after$/, ' after its deadline').replace(/\s+/g, ' ')
   return plain.length > 160 ? `${plain.slice(0, 159)}…` : plain
 }
 
