@@ -22,9 +22,12 @@ const pokeAll = async (api: Api, resource: Resource, objects: KubeObject[]): Pro
   await Promise.all(objects.map(object => poke(api, resource, object.metadata.name)))
 }
 
+/** Reasons of objects that wait and go on by themselves: a release woken as it does so cancels its own wait and installs once more, as an upgrade. */
+const waits = ['DependencyNotReady', 'SourceNotReady', 'HealthCheckCanceled']
+
 function hasFailed(object: KubeObject): boolean {
   const condition = conditionOf(object, 'Ready')
-  return condition?.status === 'False' && condition.reason !== 'DependencyNotReady'
+  return condition?.status === 'False' && !waits.includes(condition.reason ?? '')
 }
 
 /** How things were when Flux was set going. */
