@@ -85,6 +85,7 @@ export async function makeReference(lab: Lab): Promise<void> {
   }
   await write(lab, 'reference/chain/kustomization.yaml', { ...overlay, resources: steps.map(step => `${step.name}.yaml`) })
   await edit(lab, 'clusters/rehearsal/flux-system/kustomization.yaml', './clusters/rehearsal', './reference/chain')
+  await edit(lab, '.sourceignore', '!/tenants/\n', '!/tenants/\n!/reference/\n')
   await commitAll(lab, 'bench: the reference chain')
 }
 
