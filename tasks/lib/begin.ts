@@ -49,8 +49,8 @@ export async function begin(api: Api, snapshot: Snapshot, options: { revision: s
   const marks = takeMarks(snapshot)
   const behind = snapshot.gitRepositories.filter(source => judgeGitRepository(source, options.revision).state !== 'ready')
   const anew = options.force && behind.length === 0
-  const fields = ['ociRepositories', 'helmRepositories', 'helmCharts', 'releases', ...(behind.length > 0 || anew ? [] : ['kustomizations' as const])] as const
-  const failing = fields.map(field => pokeAll(api, followed[field], snapshot[field].filter(hasFailed)))
-  await Promise.all([pokeAll(api, GitRepository, behind), ...failing])
+  const pokeFailed = (field: keyof Snapshot) => pokeAll(api, followed[field], snapshot[field].filter(hasFailed))
+  const charts = (['ociRepositories', 'helmRepositories', 'helmCharts', 'releases'] as const).map(pokeFailed)
+  await Promise.all([pokeAll(api, GitRepository, behind), ...charts, ...(behind.length > 0 || anew ? [] : [pokeFailed('kustomizations')])])
   return { marks, from: snapshot.gitRepositories[0]?.status?.artifact?.revision, anew }
 }

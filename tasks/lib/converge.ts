@@ -12,7 +12,7 @@ import { FLUX_NAMESPACE, type Goal, type Row, blockedLayers, pendingCertificates
 import { makeWaker } from './poke.ts'
 import { judgeRelease } from './release-state.ts'
 import { Kustomization } from './resources.ts'
-import { type Follower, type Snapshot, followSnapshot, platformOnly, readSnapshot } from './snapshot.ts'
+import { type Follower, type Snapshot, followSnapshot, layerOf, platformOnly, readSnapshot } from './snapshot.ts'
 import { findFaults, stuckError } from './stuck.ts'
 
 const TICK_MS = 500
@@ -43,7 +43,7 @@ function unmet(snapshot: Snapshot, goal: Goal, begun: Begun | undefined): string
   if (behind) return `${behind.label}: ${behind.words}`
   const unseen = begun?.anew === true ? snapshot.kustomizations.find(layer => !goal.blocked.has(layer.metadata.name) && !isWritten(layer, begun.marks)) : undefined
   if (unseen) return `Kustomization/${FLUX_NAMESPACE}/${unseen.metadata.name}: not reconciled yet`
-  const release = snapshot.releases.map(one => ({ one, ...judgeRelease(one, snapshot) })).find(({ one, state }) => state !== 'ready' && !goal.blocked.has(one.metadata.labels?.['kustomize.toolkit.fluxcd.io/name'] ?? ''))
+  const release = snapshot.releases.map(one => ({ one, ...judgeRelease(one, snapshot) })).find(({ one, state }) => state !== 'ready' && !goal.blocked.has(layerOf(one)))
   if (release) return `HelmRelease/${FLUX_NAMESPACE}/${release.one.metadata.name}: ${release.words}`
   const [certificate] = pendingCertificates(snapshot)
   return certificate && `${certificate.label}: ${certificate.words}`

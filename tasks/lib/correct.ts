@@ -4,6 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Api } from './api.ts'
+import { makeResourceFinder } from './apply.ts'
 import { poke } from './begin.ts'
 import { checkReleases } from './drift.ts'
 import { failure } from './errors.ts'
@@ -11,7 +12,7 @@ import { refOf } from './objects.ts'
 import { attention, doing, done } from './output.ts'
 import type { Check } from './proof.ts'
 import { HelmRelease } from './resources.ts'
-import { type HelmReleaseObject, platformOnly, readSnapshot } from './snapshot.ts'
+import { type HelmReleaseObject, readReleases } from './snapshot.ts'
 
 const POLL_MS = 500
 const AGAIN_MS = 15_000
@@ -20,8 +21,8 @@ const wordsOf = (faults: Check[]): string => faults.map(({ subject, words }) => 
 
 /** @returns releases whose objects are not what their manifests say; in the middle of an upgrade that may be passing. */
 export async function driftedReleases(api: Api, secrets: readonly string[]): Promise<{ release: HelmReleaseObject, faults: Check[] }[]> {
-  const { releases } = platformOnly(await readSnapshot(api))
-  const all = await Promise.all(releases.map(async release => ({ release, faults: (await checkReleases(api, [release], secrets)).filter(({ ok }) => !ok) })))
+  const comparison = { find: makeResourceFinder(api), secrets }
+  const all = await Promise.all((await readReleases(api)).map(async release => ({ release, faults: (await checkReleases(api, [release], comparison)).filter(({ ok }) => !ok) })))
   return all.filter(({ faults }) => faults.length > 0)
 }
 

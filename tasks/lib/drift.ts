@@ -99,18 +99,21 @@ async function checkObject(api: Api, resource: Resource | undefined, wanted: Wan
   return words === undefined ? { subject: refOf(object), ok: true, words: 'as in Git', compared: 'fields' } : fault(words)
 }
 
-async function check(api: Api, wanted: Wanted[], secrets: readonly string[]): Promise<Check[]> {
-  const find = makeResourceFinder(api)
+/** How objects are compared: `find` remembers what discovery said, `secrets` are values that no output may hold. */
+export interface Comparison { find: ReturnType<typeof makeResourceFinder>, secrets: readonly string[] }
+
+async function check(api: Api, wanted: Wanted[], { find, secrets }: Comparison): Promise<Check[]> {
   return inParallel(wanted.filter(({ object }) => !isLeftAlone(object)), async one => checkObject(api, await find(one.object), one, secrets))
 }
 
 /** @returns one check per object of the releases. */
-export async function checkReleases(api: Api, releases: HelmReleaseObject[], secrets: readonly string[]): Promise<Check[]> {
-  return check(api, (await Promise.all(releases.map(release => wantedByRelease(api, release)))).flat(), secrets)
+export async function checkReleases(api: Api, releases: HelmReleaseObject[], comparison: Comparison): Promise<Check[]> {
+  return check(api, (await Promise.all(releases.map(release => wantedByRelease(api, release)))).flat(), comparison)
 }
 
 /** @param options.secrets values that no output may hold. @returns one check per object of the layers and releases */
 export async function checkDrift(api: Api, snapshot: Snapshot, { kubectl, secrets }: DriftOptions): Promise<Check[]> {
-  const [{ wanted, unknown }, released] = await Promise.all([wantedByLayers(api, snapshot.kustomizations, kubectl), checkReleases(api, snapshot.releases, secrets)])
-  return [...unknown, ...await check(api, wanted, secrets), ...released]
+  const comparison: Comparison = { find: makeResourceFinder(api), secrets }
+  const [{ wanted, unknown }, released] = await Promise.all([wantedByLayers(api, snapshot.kustomizations, kubectl), checkReleases(api, snapshot.releases, comparison)])
+  return [...unknown, ...await check(api, wanted, comparison), ...released]
 }

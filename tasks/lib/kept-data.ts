@@ -5,7 +5,7 @@
 import { type Api, get, list, patch, remove } from './api.ts'
 import { applyAll } from './apply.ts'
 import { sourceSecret } from './input-report.ts'
-import { type KubeObject, refOf } from './objects.ts'
+import { type KubeObject, decodeData, refOf } from './objects.ts'
 import { Namespace, Secret } from './resources.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -66,7 +66,7 @@ export async function keptObjects(api: Api): Promise<KubeObject[]> {
 /** @returns the runtime inputs among kept objects, decoded. */
 export function keptInputs(objects: KubeObject[]): Record<string, string> | undefined {
   const secret = objects.find((object): object is SecretObject => refOf(object) === `Secret/${sourceSecret.namespace}/${sourceSecret.name}`)
-  return secret && Object.fromEntries(Object.entries(secret.data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]))
+  return secret && decodeData(secret.data)
 }
 
 /** Removes the namespace of kept things, and the marks: what was kept stands again. */

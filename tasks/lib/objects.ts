@@ -61,3 +61,8 @@ export function withoutSecrets(object: KubeObject): KubeObject {
   if (object.kind !== 'Secret') return object
   return Object.fromEntries(Object.entries(object).filter(([key]) => !SECRET_FIELDS.includes(key))) as unknown as KubeObject
 }
+
+/** @returns the data of a Secret as text. */
+export function decodeData(data: Readonly<Record<string, string>> | undefined): Record<string, string> {
+  return Object.fromEntries(Object.entries(data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]))
+}

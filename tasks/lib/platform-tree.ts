@@ -3,7 +3,7 @@ import { type Finding, certificateFinding, pendingParts, releasePods } from './c
 import { type State, inventoryOf, isAppliedAt, isRolledOut, judgeGitRepository, judgeKustomization } from './flux-state.ts'
 import { type KubeObject, refOf } from './objects.ts'
 import type { Marks } from './marks.ts'
-import type { HelmReleaseObject, KustomizationObject, Snapshot } from './snapshot.ts'
+import { type HelmReleaseObject, type KustomizationObject, type Snapshot, layerOf } from './snapshot.ts'
 
 /** Namespace of all Flux objects of the platform. */
 export const FLUX_NAMESPACE = 'flux-system'
@@ -55,7 +55,7 @@ export function inChainOrder(kustomizations: KustomizationObject[]): Kustomizati
     .filter(dependency => !seen.includes(dependency.name))
     .map(dependency => byName.get(dependency.name))
     .map(dependency => dependency ? level(dependency, [...seen, one.metadata.name]) + 1 : 1))
-  const isRoot = (one: KustomizationObject) => one.metadata.labels?.['kustomize.toolkit.fluxcd.io/name'] === undefined ? 0 : 1
+  const isRoot = (one: KustomizationObject) => layerOf(one) === '' ? 0 : 1
   return [...kustomizations].sort((a, b) => isRoot(a) - isRoot(b) || level(a) - level(b) || a.metadata.name.localeCompare(b.metadata.name))
 }
 

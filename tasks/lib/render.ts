@@ -7,7 +7,7 @@ import { parseManifests } from './apply.ts'
 import { TaskError, messageOf } from './errors.ts'
 import { exportCommit } from './git.ts'
 import { type KubectlAccess, buildOverlay } from './kubectl.ts'
-import type { KubeObject } from './objects.ts'
+import { type KubeObject, decodeData } from './objects.ts'
 import { ConfigMap, Secret } from './resources.ts'
 import type { KustomizationObject } from './snapshot.ts'
 import { substituteObjects } from './substitute.ts'
@@ -25,8 +25,7 @@ async function readVariables(api: Api, layer: KustomizationObject, from: { kind:
   const resource = from.kind === 'Secret' ? Secret : ConfigMap
   const source = await get<DataObject>(api, resource, { namespace: layer.metadata.namespace ?? '', name: from.name })
   if (source === undefined && from.optional !== true) throw new Error(`${from.kind}/${layer.metadata.namespace}/${from.name}, from which it substitutes, is gone`)
-  const decode = (value: string): string => (from.kind === 'Secret' ? Buffer.from(value, 'base64').toString() : value)
-  return Object.fromEntries(Object.entries(source?.data ?? {}).map(([key, value]) => [key, decode(value)]))
+  return from.kind === 'Secret' ? decodeData(source?.data) : source?.data ?? {}
 }
 
 /** @returns a layer's variables, later sources over earlier ones; Flux takes line breaks out of each. */

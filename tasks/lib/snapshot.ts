@@ -104,9 +104,18 @@ const FLUX_NAMESPACE = 'flux-system'
 /** Name of the platform's GitRepository and root Flux Kustomization. */
 export const ROOT = 'home'
 
+const applied = (object: KubeObject): boolean => object.metadata.labels?.[APPLIED_BY] === FLUX_NAMESPACE
+
+/** @returns the name of the layer that applied an object; empty for what none did, as the root. */
+export const layerOf = (object: KubeObject): string => object.metadata.labels?.['kustomize.toolkit.fluxcd.io/name'] ?? ''
+
+/** Reads the platform's releases alone. */
+export async function readReleases(api: Api): Promise<HelmReleaseObject[]> {
+  return (await list<HelmReleaseObject>(api, followed.releases)).items.filter(applied)
+}
+
 /** @returns the snapshot without what others keep in the same cluster: only what the root, and what it applied, brought. */
 export function platformOnly(snapshot: Snapshot): Snapshot {
-  const applied = (object: KubeObject) => object.metadata.labels?.[APPLIED_BY] === FLUX_NAMESPACE
   const root = (object: KubeObject) => object.metadata.namespace === FLUX_NAMESPACE && object.metadata.name === ROOT
   const charts = new Set(snapshot.releases.filter(applied).map(release => `${release.metadata.namespace}-${release.metadata.name}`))
   return {

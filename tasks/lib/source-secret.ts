@@ -3,15 +3,14 @@ import { type Api, get } from './api.ts'
 import { auditInputs } from './input-plan.ts'
 import { sourceSecret } from './input-report.ts'
 import { secretKeys } from './inputs.ts'
-import type { KubeObject } from './objects.ts'
+import { type KubeObject, decodeData } from './objects.ts'
 import type { Check } from './proof.ts'
 import { Secret } from './resources.ts'
 
 /** @returns the decoded data of the source Secret, or undefined when there is none. */
 export async function readSourceSecret(api: Api): Promise<Record<string, string> | undefined> {
   const secret = await get<KubeObject & { data?: Record<string, string> }>(api, Secret, sourceSecret)
-  if (secret === undefined) return undefined
-  return Object.fromEntries(Object.entries(secret.data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]))
+  return secret && decodeData(secret.data)
 }
 
 /** @returns the check that every runtime input is there and usable, and the keys that are not. */

@@ -5,7 +5,7 @@ import { KEPT_NAMESPACE } from './kept-data.ts'
 import type { Neighbours } from './neighbours.ts'
 import type { KubeObject } from './objects.ts'
 import { FLUX_NAMESPACE } from './platform-tree.ts'
-import type { HelmReleaseObject, KustomizationObject, Snapshot } from './snapshot.ts'
+import { type HelmReleaseObject, type KustomizationObject, type Snapshot, layerOf } from './snapshot.ts'
 
 export type ClaimObject = KubeObject<{ storageClassName?: string, resources?: { requests?: { storage?: string } } }>
 
@@ -29,8 +29,6 @@ export interface TeardownPlan {
   /** Everything that must be gone at the end. */
   proof: Item[]
 }
-
-const layerOf = (release: HelmReleaseObject): string => release.metadata.labels?.['kustomize.toolkit.fluxcd.io/name'] ?? ''
 
 /** @returns names of layers that a layer needs: its own dependencies, and the layers of releases that its releases depend on. */
 function neededBy(layer: KustomizationObject, releases: HelmReleaseObject[]): string[] {

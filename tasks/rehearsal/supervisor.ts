@@ -15,8 +15,6 @@ import { makeFolders } from './folders.ts'
 import { startInternet } from './internet.ts'
 import { startLoadBalancers } from './load-balancers.ts'
 import { pebble, registry } from './outside-world.ts'
-import { findPorts } from './ports.ts'
-import { refOfProcess } from './processes.ts'
 import { type RehearsalState, readState, writeState } from './state.ts'
 import { startVolumes } from './volumes.ts'
 
@@ -55,10 +53,8 @@ function save(running: Running): void {
 async function prepare(options: SupervisorOptions): Promise<Running> {
   const { folder, log } = options
   await makeFolders(folder, options.programs)
-  const ports = await findPorts((await readState(folder))?.ports)
-  const state: RehearsalState = {
-    name: options.name, phase: 'starting', supervisor: await refOfProcess(process.pid), programs: options.programs, ports, children: {},
-  }
+  const state = await readState(folder)
+  if (state === undefined) throw new Error(`${folder} has no state: the task that starts a supervisor writes it`)
   const running: Running = {
     options, state, children: [], servers: [], stopControllers: async () => {}, stopping: new AbortController(), saved: Promise.resolve(),
     hooks: {
