@@ -1,27 +1,15 @@
 /** What the platform needs is away for a while: the API server, Flux's controllers, Git, charts, the ACME server. Nobody has to do anything but wait. */
-import { mkdir, rm, writeFile } from 'node:fs/promises'
-import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { instanceFolder } from '../../tasks/rehearsal/paths.ts'
 import { type Lab, closeLab, commitAll, edit, expectCode, kubectl, make, openLab } from './support.ts'
-import { expectNoneLeft, faultCases, hit, makeStruck, recover, succeed, told } from './support-faults.ts'
+import { bringBack, expectNoneLeft, faultCases, hit, makeStruck, recover, succeed, takeAway, told } from './support-faults.ts'
 import { lookAtNeighbours, settleNeighbours } from './support-neighbours.ts'
 
 const test = suite('outage')
 const fault = faultCases(test, 'faults-outage')
 let lab: Lab
 let neighbours: unknown[] = []
-
-const outage = (host: string): string => path.join(instanceFolder(lab.instance), 'outages', `${host}.rehearsal.internal`)
-
-async function takeAway(host: string): Promise<void> {
-  await mkdir(path.dirname(outage(host)), { recursive: true })
-  await writeFile(outage(host), '')
-}
-
-const bringBack = (host: string): Promise<void> => rm(outage(host), { force: true })
 
 const newCommit = (name: string): Promise<void> => commitAll(lab, `test: ${name}`, { allowEmpty: true })
 
@@ -61,8 +49,8 @@ for (const name of ['kube-apiserver', 'etcd', 'source-controller', 'kustomize-co
 
 fault('Git server away, and back while reconcile waits', async () => {
   await newCommit('Git server away')
-  await takeAway('git')
-  const result = await makeStruck(lab, 'flux-reconcile', { at: '✗ GitRepository/flux-system/home', strike: () => bringBack('git') })
+  await takeAway(lab, 'git')
+  const result = await makeStruck(lab, 'flux-reconcile', { at: '✗ GitRepository/flux-system/home', strike: () => bringBack(lab, 'git') })
   expectCode(result, 0)
   await recover(lab, 'flux-reconcile')
   return told(result, /✗ GitRepository\/flux-system\/home .*503/)
@@ -70,32 +58,32 @@ fault('Git server away, and back while reconcile waits', async () => {
 
 fault('Git server away until the deadline', async () => {
   await newCommit('Git server away for long')
-  await takeAway('git')
+  await takeAway(lab, 'git')
   const result = await make(lab, 'flux-reconcile', { env: { TIMEOUT: '8' } })
   assert.match(result.stderr, 'Error 1')
   await expectNoneLeft(lab)
-  await bringBack('git')
+  await bringBack(lab, 'git')
   await recover(lab, 'flux-reconcile')
   return told(result, 'GitRepository/flux-system/home: ')
 })
 
 fault('chart registry away when a chart is to be fetched, and back while reconcile waits', async () => {
-  await takeAway('charts')
+  await takeAway(lab, 'charts')
   await edit(lab, 'platform-services/oauth2-proxy/ocirepository.yaml', /interval: .*/, 'interval: 11m')
   await edit(lab, 'platform-services/clickstack/helmrelease.yaml', /interval: .*/, 'interval: 11m')
   await commitAll(lab, 'test: charts are fetched anew')
-  const result = await makeStruck(lab, 'flux-reconcile', { at: /✗ .*oauth2-proxy.*503/, strike: async () => { await pause(3000); await bringBack('charts') } })
+  const result = await makeStruck(lab, 'flux-reconcile', { at: /✗ .*oauth2-proxy.*503/, strike: async () => { await pause(3000); await bringBack(lab, 'charts') } })
   expectCode(result, 0)
   await recover(lab, 'flux-reconcile')
   return told(result, /✗ .*oauth2-proxy.*503/)
 })
 
 fault('ACME server away when a certificate is needed', async () => {
-  await takeAway('acme-staging')
+  await takeAway(lab, 'acme-staging')
   await kubectl(lab, ['delete', 'secret', 'oauth2-proxy-tls', '-n', 'oauth2-proxy'])
   const result = await make(lab, 'flux-reconcile', { env: { TIMEOUT: '8' } })
   assert.match(result.stderr, 'Error 1')
-  await bringBack('acme-staging')
+  await bringBack(lab, 'acme-staging')
   await recover(lab, 'flux-reconcile')
   return told(result, 'Certificate/oauth2-proxy/oauth2-proxy: ')
 })

@@ -5,8 +5,9 @@ import path from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { instanceFolder } from '../../tasks/rehearsal/paths.ts'
-import { type Lab, closeLab, commitAll, expectCode, git, make, must, run } from './support.ts'
-import { closingOf, commitEdit, errorOf, expectGolden, interruptReconcile, kube, openInstalled, reconcile, revert, tell } from './support-reconcile.ts'
+import { type Lab, closeLab, commitAll, expectCode, git, make, makeOnTerminal, must, run } from './support.ts'
+import { makeStruck } from './support-faults.ts'
+import { closingOf, commitEdit, errorOf, expectGolden, kube, openInstalled, reconcile, revert, tell } from './support-reconcile.ts'
 
 const test = suite('reconcile')
 const context = { KUBE_CONTEXT: 'rehearsal-e2e-reconcile' }
@@ -53,7 +54,7 @@ for (const [name, { file, ...change }] of broken) {
 
 test('an app that never gets Ready is told in its pod\'s words, and its fix waits for no old health check', async () => {
   await commitEdit(lab, deployment, { from: '    spec:\n', to: '    spec:\n      nodeSelector: {disk: none-has-this}\n' })
-  const result = tell('until TIMEOUT=15', await make(lab, 'flux-reconcile', { env: { TIMEOUT: '15' } }))
+  const result = tell('until TIMEOUT=25', await make(lab, 'flux-reconcile', { env: { TIMEOUT: '25' } }))
   expectCode(result, 2)
   await expectGolden('never-ready', errorOf(result))
   await revert(lab)
@@ -96,7 +97,9 @@ for (const terminal of [true, false]) {
   test(`Ctrl-C ${terminal ? 'on a terminal gives the cursor back' : 'without a terminal ends it'}, and the next run succeeds`, async () => {
     if (terminal && (await run('script', ['--version'])).code !== 0) return
     await commitAll(lab, 'test: interrupted', { allowEmpty: true })
-    const output = await interruptReconcile(lab, { terminal })
+    const at = 'Kustomization/flux-system/tenants'
+    const { stdout, stderr } = await (terminal ? makeOnTerminal(lab, 'flux-reconcile', { at, text: '\u0003' }) : makeStruck(lab, 'flux-reconcile', { at, strike: signal => signal('SIGINT') }))
+    const output = stdout + stderr
     assert.match(output, 'interrupted by SIGINT')
     if (terminal) assert.ok(output.lastIndexOf('\u001b[?25h') > output.lastIndexOf('\u001b[?25l') && output.includes('\u001b[?25l'))
     await reconcile(lab, 'after Ctrl-C')

@@ -1,13 +1,14 @@
 /** What tests of faults share: a task that is struck while it runs, what it leaves behind, and the table of what was survived. */
-import { spawn } from 'node:child_process'
-import { readFile, readdir, readlink } from 'node:fs/promises'
+import type { ChildProcess } from 'node:child_process'
+import { mkdir, readFile, readdir, readlink, rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import * as assert from 'uvu/assert'
 import { say } from '../../tasks/lib/output.ts'
 import { instanceFolder } from '../../tasks/rehearsal/paths.ts'
 import { isAlive } from '../../tasks/rehearsal/processes.ts'
 import { type RehearsalState, readState } from '../../tasks/rehearsal/state.ts'
-import { type Lab, type Run, environment, expectCode, make } from './support.ts'
+import { type Lab, type Run, expectCode, make, run } from './support.ts'
 import { recordFaults } from './support-figures.ts'
 
 /** Seconds that a recovery may take at most; one that is longer has waited for a timeout. */
@@ -22,22 +23,19 @@ export interface Strike {
 
 /** Runs a make target and strikes in the phase that is meant; the phase has to come. */
 export async function makeStruck(lab: Lab, target: string, { at, strike }: Strike, env: NodeJS.ProcessEnv = {}): Promise<Run> {
-  const started = Date.now()
-  const child = spawn('make', [target], { cwd: lab.folder, env: { ...environment, ...lab.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'], detached: true })
-  let stderr = ''
+  let said = ''
   let struck: Promise<void> | undefined
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-    stderr += chunk
-    if (struck !== undefined || !(typeof at === 'string' ? stderr.includes(at) : at.test(stderr))) return
-    struck = Promise.resolve(strike(name => { process.kill(-(child.pid ?? 0), name) }))
-  })
-  const code = await new Promise<number>((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', (status, signal) => resolve(status ?? (signal === null ? 1 : 128)))
-  })
+  const onStart = (child: ChildProcess): void => {
+    child.stderr?.on('data', (chunk: string) => {
+      said += chunk
+      if (struck !== undefined || !(typeof at === 'string' ? said.includes(at) : at.test(said))) return
+      struck = Promise.resolve(strike(name => { process.kill(-(child.pid ?? 0), name) }))
+    })
+  }
+  const result = await run('make', [target], { cwd: lab.folder, env: { ...lab.env, ...env }, detached: true, onStart })
   await struck
-  assert.ok(struck !== undefined, `never said ${String(at)}:\n${stderr}`)
-  return { code, stdout: '', stderr, seconds: (Date.now() - started) / 1000 }
+  assert.ok(struck !== undefined, `never said ${String(at)}:\n${said}`)
+  return result
 }
 
 /** @returns the first line of what a run told that holds the words, without what differs from run to run. */
@@ -101,6 +99,16 @@ export async function hit(lab: Lab, name: string, signal: NodeJS.Signals, second
   await pause(seconds * 1000)
   process.kill(pid, 'SIGCONT')
 }
+
+const outage = (lab: Lab, host: string): string => path.join(instanceFolder(lab.instance), 'outages', `${host}.rehearsal.internal`)
+
+/** Takes a host of the outside world away: `git`, `charts`, `flux`, `acme-staging` or `acme-prod`. */
+export async function takeAway(lab: Lab, host: string): Promise<void> {
+  await mkdir(path.dirname(outage(lab, host)), { recursive: true })
+  await writeFile(outage(lab, host), '')
+}
+
+export const bringBack = (lab: Lab, host: string): Promise<void> => rm(outage(lab, host), { force: true })
 
 /** What a uvu suite gives to register tests. */
 interface Suite {

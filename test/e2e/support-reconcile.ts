@@ -1,12 +1,11 @@
 /** What tests of modes, reconciling and rotation share: reconcile runs, the cluster's certificates, golden texts. */
-import { spawn } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import * as assert from 'uvu/assert'
 import { say } from '../../tasks/lib/output.ts'
 import { inRepository } from '../../tasks/lib/repository.ts'
 import { instanceFolder } from '../../tasks/rehearsal/paths.ts'
-import { type Lab, type Run, clusterEnv, commitAll, edit, environment, expectCode, git, make, must, openLab, run } from './support.ts'
+import { type Lab, type Run, clusterEnv, commitAll, edit, expectCode, git, make, must, openLab, run } from './support.ts'
 
 /** Seconds that a reconcile may take; a fault has to be told long before. */
 export const TIMEOUT = 120
@@ -69,27 +68,6 @@ export async function expectGolden(name: string, text: string): Promise<void> {
     await writeFile(file, actual)
   }
   assert.fixture(actual, await readFile(file, 'utf8'))
-}
-
-/** Starts a reconcile and presses Ctrl-C once it follows the layers. @returns all that it wrote */
-export function interruptReconcile(lab: Lab, options: { terminal: boolean }): Promise<string> {
-  const [program, args] = options.terminal ? ['script', ['-qfec', 'make flux-reconcile', '/dev/null']] as const : ['make', ['flux-reconcile']] as const
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: lab.folder, env: { ...environment, ...lab.env, TERM: 'xterm' }, detached: true })
-    let output = ''
-    let pressed = false
-    const read = (chunk: Buffer) => {
-      output += chunk.toString()
-      if (pressed || !output.includes('Kustomization/flux-system/tenants')) return
-      pressed = true
-      if (options.terminal) child.stdin.write('\u0003')
-      else process.kill(-(child.pid ?? 0), 'SIGINT')
-    }
-    child.stdout.on('data', read)
-    child.stderr.on('data', read)
-    child.on('error', reject)
-    child.on('close', () => resolve(output))
-  })
 }
 
 export interface Served { resourceVersion: string, serial: string, pem: string }

@@ -24,13 +24,23 @@ export interface Lab {
 // A make of its own: this one's flags and jobserver are none of the tested make's business.
 export const { MAKEFLAGS: _flags, MAKELEVEL: _level, MFLAGS: _mflags, ...environment } = process.env
 
-interface RunOptions { env?: NodeJS.ProcessEnv, cwd?: string, input?: string, onStart?: (child: ChildProcess) => void }
+interface RunOptions {
+  env?: NodeJS.ProcessEnv
+  cwd?: string
+  input?: string
+  /** Leaves stdin open, for `onStart` to type. */
+  keyboard?: boolean
+  /** In a process group of its own, as on a terminal. */
+  detached?: boolean
+  onStart?: (child: ChildProcess) => void
+}
 
 /** Runs a program to its end. */
 export function run(program: string, args: string[], options: RunOptions = {}): Promise<Run> {
+  const { cwd, input, keyboard = false, detached = false } = options
   const started = Date.now()
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: options.cwd, env: { ...environment, ...options.env }, stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'] })
+    const child = spawn(program, args, { cwd, detached, env: { ...environment, ...options.env }, stdio: [input === undefined && !keyboard ? 'ignore' : 'pipe', 'pipe', 'pipe'] })
     let stdout = ''
     let stderr = ''
     child.stdout?.setEncoding('utf8').on('data', (chunk: string) => { stdout += chunk })
@@ -38,7 +48,7 @@ export function run(program: string, args: string[], options: RunOptions = {}): 
     child.on('error', reject)
     child.on('close', code => resolve({ code: code ?? 128, stdout, stderr, seconds: (Date.now() - started) / 1000 }))
     child.stdin?.on('error', reject)
-    child.stdin?.end(options.input)
+    if (!keyboard) child.stdin?.end(input)
     options.onStart?.(child)
   })
 }
@@ -78,6 +88,21 @@ export async function closeLab(lab: Lab): Promise<void> {
 /** Runs a make target as a user does. Later variables win, as on make's command line. */
 export function make(lab: Lab, target: string, options: { env?: NodeJS.ProcessEnv, onStart?: (child: ChildProcess) => void } = {}): Promise<Run> {
   return run('make', [target], { cwd: lab.folder, env: { ...lab.env, ...options.env }, ...(options.onStart ? { onStart: options.onStart } : {}) })
+}
+
+/** Runs make on a terminal of its own, which script(1) makes, and types `text` once it has said `at`. stdout is all that it wrote. */
+export function makeOnTerminal(lab: Lab, target: string, { at, text }: { at: string, text: string }): Promise<Run> {
+  let said = ''
+  let typed = false
+  const onStart = (child: ChildProcess): void => {
+    child.stdout?.on('data', (chunk: string) => {
+      said += chunk
+      if (typed || !said.includes(at)) return
+      typed = true
+      child.stdin?.write(text)
+    })
+  }
+  return run('script', ['-qefc', `make ${target}`, '/dev/null'], { cwd: lab.folder, env: { ...lab.env, TERM: 'xterm' }, keyboard: true, onStart })
 }
 
 /** @returns KUBECONFIG and PATH of the lab's cluster, read from `make -s rehearsal-env` by a shell, as a user does. */

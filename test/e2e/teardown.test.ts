@@ -1,9 +1,9 @@
 /** `make teardown` among neighbours: five loops on one cluster, refusals, kept data, a finalizer that nobody removes. */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Api } from '../../tasks/lib/api.ts'
-import { commitAll, type Lab, closeLab, environment, expectCode, kubectl, make, objects, openLab, type Run } from './support.ts'
+import { commitAll, type Lab, closeLab, expectCode, kubectl, make, makeOnTerminal, objects, openLab, type Run } from './support.ts'
 import { renderTable, writeFigures } from './support-figures.ts'
 import { difference, openApi, takeFullInventory } from './support-inventory.ts'
 import { lookAtNeighbours, settleNeighbours } from './support-neighbours.ts'
@@ -45,23 +45,6 @@ async function teardown(env: NodeJS.ProcessEnv = {}): Promise<Run> {
   const result = await make(lab, 'teardown', { env: { ...yes, ...env } })
   expectCode(result, 0)
   return result
-}
-
-/** Runs make on a terminal of its own and types a line when it asks. */
-function makeOnTerminal(target: string, line: string): Promise<{ code: number, output: string }> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('script', ['-qefc', `make ${target}`, '/dev/null'], { cwd: lab.folder, env: { ...environment, ...lab.env }, stdio: ['pipe', 'pipe', 'inherit'] })
-    let output = ''
-    let typed = false
-    child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-      output += chunk
-      if (typed || !output.includes("type the context's name")) return
-      typed = true
-      child.stdin.write(`${line}\r`)
-    })
-    child.on('error', reject)
-    child.on('close', code => resolve({ code: code ?? 128, output }))
-  })
 }
 
 async function secretData(namespace: string, name: string): Promise<Record<string, string>> {
@@ -117,10 +100,11 @@ test('refuses without a terminal and without YES=1', async () => {
 
 test('asks for the context\'s name: another answer removes nothing, the right one everything', async () => {
   if (spawnSync('script', ['-qec', 'true', '/dev/null']).status !== 0) return void await teardown()
-  const refused = await makeOnTerminal('teardown', 'yes')
-  assert.match(refused.output, 'nothing was removed')
+  const answer = (text: string) => makeOnTerminal(lab, 'teardown', { at: "type the context's name", text: `${text}\r` })
+  const refused = await answer('yes')
+  assert.match(refused.stdout, 'nothing was removed')
   compare(installed, await takeFullInventory(api))
-  const { code, output } = await makeOnTerminal('teardown', CONTEXT)
+  const { code, stdout: output } = await answer(CONTEXT)
   assert.is(code, 0, output)
   assert.ok(output.endsWith('\u001b[?25h') || output.lastIndexOf('\u001b[?25h') > output.lastIndexOf('\u001b[?25l'), 'the cursor is back')
   await expectClean()
