@@ -2,7 +2,7 @@
 import { type Api, ApiError, ifFound, isUnreachable, list, request } from './api.ts'
 import { apiServiceFix } from './api-services.ts'
 import { makeResourceFinder } from './apply.ts'
-import type { Item } from './inventory.ts'
+import { type Item, keyOf } from './inventory.ts'
 import { type KubeObject, refOf } from './objects.ts'
 import { findExisting, holdWords, inParallel } from './removal.ts'
 import { type Resource, pathOf } from './resources.ts'
@@ -11,7 +11,9 @@ import { webhookFix } from './webhooks.ts'
 export interface Leftover {
   object: KubeObject
   words: string
-  /** Command that lets it go; none for what only waits for another leftover. */
+  /** Whether it would stay for ever: a finalizer that nobody removes, a webhook in the way, nobody who deletes it. */
+  held: boolean
+  /** Command that lets it go, or shows whether its controller runs; none for what only waits for another leftover. */
   fix?: string
 }
 
@@ -57,7 +59,7 @@ function commandFor(object: KubeObject): string {
   const target = `${object.kind.toLowerCase()}${group} ${name}${namespace === undefined ? '' : ` -n ${namespace}`}`
   if (deletionTimestamp !== undefined && finalizers.length > 0 && !waits(object)) return `kubectl patch ${target} --type=merge -p '{"metadata":{"finalizers":null}}'`
   if (waits(object) && finalizers.includes(FLUX_FINALIZER)) return 'kubectl -n flux-system get deployments   # its controller has to run'
-  return object.kind === 'Namespace' ? `kubectl get namespace ${name} -o yaml` : `kubectl delete ${target}`
+  return object.kind === 'Namespace' ? `kubectl get namespace ${name} -o yaml` : `kubectl delete ${target} --ignore-not-found`
 }
 
 async function explain(api: Api, object: KubeObject, resource: Resource | undefined): Promise<Leftover> {
@@ -66,7 +68,7 @@ async function explain(api: Api, object: KubeObject, resource: Resource | undefi
   const words = refused === undefined ? holdWords(object) : `cannot be deleted: ${refused}`
   const isHolder = refused !== undefined || (deletionTimestamp !== undefined && finalizers.length > 0 && !waits(object))
   const fix = await webhookFix(api, words) ?? await apiServiceFix(api, words) ?? (isHolder ? commandFor(object) : undefined)
-  return { object, words, ...(fix === undefined ? {} : { fix }) }
+  return { object, words, held: fix !== undefined, ...(fix === undefined ? {} : { fix }) }
 }
 
 /** @returns what the waiting ones wait for: their releases' objects and whatever else is in their namespaces. */
@@ -78,15 +80,24 @@ async function deeper(api: Api, left: KubeObject[], items: Item[]): Promise<Kube
   return [...released, ...contents.filter(object => object.metadata.deletionTimestamp !== undefined)]
 }
 
+/** @returns whether an object only takes its time: it is being deleted, or its owner, its release, its layer or what is in it is still there as well. */
+function isOnItsWay(object: KubeObject, all: KubeObject[], items: Item[]): boolean {
+  const { deletionTimestamp, finalizers = [], ownerReferences = [], name } = object.metadata
+  if (object.kind === 'Namespace') return all.some(one => one.metadata.namespace === name)
+  if (deletionTimestamp !== undefined) return !finalizers.includes(FLUX_FINALIZER)
+  const bringers = items.filter(item => keyOf(item) === `${object.kind}/${object.metadata.namespace ?? ''}/${name}`).map(item => item.from)
+  return ownerReferences.length > 0 || all.some(one => bringers.includes(refOf(one)))
+}
+
 /**
- * Explains what is left by what holds it, holders first.
+ * Explains what is left by what holds it, holders first. Where nothing is held there is a fix only for what nobody removes.
  * @param left objects that did not go; items everything that the platform brought, to look for holders among it
  */
 export async function explainLeft(api: Api, left: KubeObject[], items: Item[]): Promise<Leftover[]> {
   const find = makeResourceFinder(api)
   const all = [...new Map([...left, ...await deeper(api, left, items)].map(object => [refOf(object), object])).values()]
   const explained = await inParallel(all, async object => explain(api, object, await find(object)))
-  const holders = explained.filter(one => one.fix !== undefined)
-  if (holders.length > 0) return [...holders, ...explained.filter(one => one.fix === undefined)]
-  return explained.map(one => ({ ...one, fix: commandFor(one.object) }))
+  const held = explained.filter(one => one.held)
+  if (held.length > 0) return [...held, ...explained.filter(one => !one.held)]
+  return explained.map(one => isOnItsWay(one.object, all, items) ? one : { ...one, held: one.object.metadata.deletionTimestamp === undefined, fix: commandFor(one.object) })
 }
