@@ -19,7 +19,7 @@ test('keeps what the platform uses', () => {
   ])
 })
 
-const common = ['--events-addr=', '--concurrent=10', '--requeue-dependency=2s', '--max-retry-delay=30s']
+const common = ['--events-addr=', '--concurrent=10', '--requeue-dependency=2s', '--max-retry-delay=30s', '--min-retry-delay=50ms']
 const appended: [string, string[]][] = [
   ['source-controller', common],
   ['kustomize-controller', [...common, '--http-retry=2', '--feature-gates=CancelHealthCheckOnNewRevision=true']],
