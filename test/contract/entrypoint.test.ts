@@ -19,11 +19,11 @@ test('keeps what the platform uses', () => {
   ])
 })
 
-const common = ['--events-addr=', '--concurrent=10', '--requeue-dependency=2s', '--max-retry-delay=30s', '--min-retry-delay=50ms']
+const common = (requeue: string): string[] => ['--events-addr=', '--concurrent=10', `--requeue-dependency=${requeue}`, '--max-retry-delay=30s', '--min-retry-delay=50ms']
 const appended: [string, string[]][] = [
-  ['source-controller', common],
-  ['kustomize-controller', [...common, '--http-retry=2', '--feature-gates=CancelHealthCheckOnNewRevision=true']],
-  ['helm-controller', [...common, '--http-retry=2', '--feature-gates=CancelHealthCheckOnNewRevision=true,DefaultToRetryOnFailure=true']],
+  ['source-controller', common('2s')],
+  ['kustomize-controller', [...common('2s'), '--http-retry=2', '--feature-gates=CancelHealthCheckOnNewRevision=true']],
+  ['helm-controller', [...common('500ms'), '--http-retry=2', '--feature-gates=CancelHealthCheckOnNewRevision=true,DefaultToRetryOnFailure=true']],
 ]
 for (const [name, args] of appended) {
   test(`${name} gets its arguments after those of the release, where they win`, () => {
