@@ -45,3 +45,11 @@ export function messageOf(error: unknown): string {
 export function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }
+
+/** How many causes of one kind an error names. */
+export const FEW = 10
+
+/** @param of how many there are, where `lines` has not all of them. @returns the first ten, and the number of the others */
+export function firstFew(lines: readonly string[], of: number = lines.length): string[] {
+  return [...lines.slice(0, FEW), ...(of > FEW ? [`and ${of - FEW} more`] : [])]
+}

@@ -1,7 +1,7 @@
 /** The error of a platform that did not get Ready in time, told by the deepest cause of each layer. */
 import { type Api, isUnreachable, list } from './api.ts'
 import { type Finding, deepestCause, describe, pendingParts } from './causes.ts'
-import { type TaskError, failure } from './errors.ts'
+import { FEW, type TaskError, failure, firstFew } from './errors.ts'
 import { judgeKustomization } from './flux-state.ts'
 import { locate } from './manifest-index.ts'
 import type { KubeObject } from './objects.ts'
@@ -46,7 +46,8 @@ async function manifestsOf(layer: KustomizationObject, finding: Finding, snapsho
 /** @param options.deadline milliseconds that were waited; options.reason what was still missing */
 export async function lateError(api: Api, snapshot: Snapshot, options: { goal: Goal, deadline: number, reason: string }): Promise<TaskError> {
   const { goal } = options
-  const behind = inChainOrder(snapshot.kustomizations).filter(layer => !goal.blocked.has(layer.metadata.name) && judgeKustomization(layer, goal.revision).state !== 'ready')
+  const all = inChainOrder(snapshot.kustomizations).filter(layer => !goal.blocked.has(layer.metadata.name) && judgeKustomization(layer, goal.revision).state !== 'ready')
+  const behind = all.slice(0, FEW)
   const findings = behind.map(layer => deepestCause(layer, snapshot) ?? { object: layer, ...judgeKustomization(layer, goal.revision) })
   const causes = await Promise.all(findings.map(finding => tell(api, finding)))
   const blocked = await Promise.all(findings.map(finding => webhookFix(api, finding.words)))
@@ -55,7 +56,7 @@ export async function lateError(api: Api, snapshot: Snapshot, options: { goal: G
   const certificates = pendingCertificates(snapshot).map(row => `${row.label}: ${row.words}`)
   return failure(`the platform is not Ready after ${elapsed(options.deadline)}`, {
     where: [options.reason, ...new Set(files.flat())].slice(0, FILES + 1).join(' · '),
-    why: [...new Set([...causes, ...certificates])].join('\n'),
+    why: [...new Set([...firstFew(causes, all.length), ...firstFew(certificates)])].join('\n'),
     fix: webhooks.length > 0 ? [...webhooks, 'then the same command again'].join('\n') : 'make verify shows what is left; the cluster keeps trying, and running the same command again is safe',
   })
 }

@@ -1,6 +1,6 @@
 /** Finds what no waiting can mend, at its deepest, and only where the verdict is on the commit that is meant. */
 import { certificateFinding, pendingParts } from './causes.ts'
-import { type TaskError, failure } from './errors.ts'
+import { FEW, type TaskError, failure, firstFew } from './errors.ts'
 import { hasManifestsOf, isAppliedAt, isCurrent, isUnrecoverable, judgeChartSource, judgeGitRepository, judgeKustomization } from './flux-state.ts'
 import { locate } from './manifest-index.ts'
 import { isWritten } from './marks.ts'
@@ -93,8 +93,8 @@ const whereOf = async ({ object, words, parent }: Fault): Promise<string> => {
   return [parent && refOf(parent), file].filter(part => part !== undefined).join(' · ')
 }
 
-/** @returns the error for faults, the first of them in full. */
+/** @returns the error for faults: the first of them with its fix, ten more with their words, the rest by their number. */
 export async function stuckError([first, ...others]: readonly [Fault, ...Fault[]]): Promise<TaskError> {
-  const also = await Promise.all(others.map(async fault => `also ${refOf(fault.object)} · ${await whereOf(fault)}\n${fault.words}`))
-  return failure(`${refOf(first.object)} ${verbOf(first)}`, { where: await whereOf(first), why: [first.words, ...also].join('\n'), fix: fixFor(first) })
+  const also = await Promise.all(others.slice(0, FEW).map(async fault => `also ${refOf(fault.object)} · ${await whereOf(fault)}\n${fault.words}`))
+  return failure(`${refOf(first.object)} ${verbOf(first)}`, { where: await whereOf(first), why: [first.words, ...firstFew(also, others.length)].join('\n'), fix: fixFor(first) })
 }

@@ -25,10 +25,16 @@ async function readEvents(response: http.IncomingMessage, onLine: (line: string)
   }
 }
 
+/** Bookkeeping of field managers is half of an object, and nobody reads it here. */
+function light<T extends KubeObject>(object: T): T {
+  delete (object.metadata as { managedFields?: unknown }).managedFields
+  return object
+}
+
 async function follow<T extends KubeObject>(api: Api, resource: Resource, watched: Watched<T>, onChange: () => void, signal: AbortSignal): Promise<void> {
   const first = await request<KubeList<T>>(api, 'GET', pathOf(resource), { signal })
   watched.objects.clear()
-  for (const item of first.items) watched.objects.set(keyOf(item), Object.assign(item, { kind: resource.kind, apiVersion: resource.apiVersion }))
+  for (const item of first.items) watched.objects.set(keyOf(item), Object.assign(light(item), { kind: resource.kind, apiVersion: resource.apiVersion }))
   watched.synced = true
   onChange()
   const query = `?watch=1&allowWatchBookmarks=true&resourceVersion=${first.metadata?.resourceVersion ?? ''}`
@@ -39,7 +45,7 @@ async function follow<T extends KubeObject>(api: Api, resource: Resource, watche
     if (event.type === 'BOOKMARK') return
     if (event.type === 'ERROR') return void response.destroy()
     if (event.type === 'DELETED') watched.objects.delete(keyOf(event.object))
-    else watched.objects.set(keyOf(event.object), event.object)
+    else watched.objects.set(keyOf(event.object), light(event.object))
     onChange()
   })
 }

@@ -1,5 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { connectApi } from '../../tasks/lib/api.ts'
+import { lateError } from '../../tasks/lib/late.ts'
 import { takeMarks } from '../../tasks/lib/marks.ts'
 import { refOf } from '../../tasks/lib/objects.ts'
 import type { CertificateObject, ChartSourceObject, GitRepositoryObject, Snapshot } from '../../tasks/lib/snapshot.ts'
@@ -64,6 +66,21 @@ test('tells every fault, the first in full', async () => {
   assert.is(message, 'Kustomization/flux-system/app is suspended')
   assert.match(details.why ?? '', 'also Kustomization/flux-system/tenants · clusters/home/tenants.yaml')
   assert.match(details.fix ?? '', 'kubectl -n flux-system patch kustomization app')
+})
+
+const many = Array.from({ length: 15 }, (_, index) => layer(`app-${index}`, { suspend: true, ready: 'False', message: `broken ${index}`, applied: OLD_REVISION }))
+const linesOf = (why = ''): string[] => why.split('\n')
+test('tells eleven of many faults, and how many there are besides', async () => {
+  const [first, ...others] = findFaults(snapshotOf({ kustomizations: [layer('home'), ...many] }), goal)
+  assert.ok(first)
+  const { details } = await stuckError([first, ...others])
+  assert.is(linesOf(details.why).filter(line => line.startsWith('also ')).length, 10)
+  assert.is(linesOf(details.why).at(-1), 'and 4 more')
+})
+test('tells the causes of ten late layers, and how many there are besides', async () => {
+  const { details } = await lateError(connectApi('/nowhere'), snapshotOf({ kustomizations: [layer('home'), ...many] }), { goal, deadline: 1000, reason: 'late' })
+  assert.is(linesOf(details.why).length, 11)
+  assert.is(linesOf(details.why).at(-1), 'and 5 more')
 })
 
 test.run()
