@@ -49,7 +49,7 @@ export function hasCode(error: unknown, code: string): boolean {
 /** How many causes of one kind an error names. */
 export const FEW = 10
 
-/** @param of how many there are, where `lines` has not all of them. @returns the first ten, and the number of the others */
-export function firstFew(lines: readonly string[], of: number = lines.length): string[] {
-  return [...lines.slice(0, FEW), ...(of > FEW ? [`and ${of - FEW} more`] : [])]
+/** @param options.of how many there are, where `lines` has not all of them. @returns the first of them, ten unless told, and the number of the others */
+export function firstFew(lines: readonly string[], { shown = FEW, of = lines.length }: { shown?: number, of?: number } = {}): string[] {
+  return [...lines.slice(0, shown), ...(of > shown ? [`and ${of - shown} more`] : [])]
 }

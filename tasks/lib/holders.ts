@@ -2,7 +2,7 @@
 import { type Api, ApiError, ifFound, isUnreachable, list, request } from './api.ts'
 import { apiServiceFix } from './api-services.ts'
 import { makeResourceFinder } from './apply.ts'
-import { type Item, keyOf } from './inventory.ts'
+import { type Item, keyOf, keyOfObject } from './inventory.ts'
 import { type KubeObject, refOf } from './objects.ts'
 import { findExisting, holdWords, inParallel } from './removal.ts'
 import { type Resource, pathOf } from './resources.ts'
@@ -23,6 +23,7 @@ const FLUX_FINALIZER = 'finalizers.fluxcd.io'
 
 // of controllers that wait until others have gone: taking these off would leave the others behind
 const waits = (object: KubeObject): boolean => object.kind === 'Namespace' || (object.metadata.finalizers ?? []).every(name => name === FLUX_FINALIZER || name.startsWith('foregroundDeletion'))
+const isStuck = (object: KubeObject): boolean => object.metadata.deletionTimestamp !== undefined && (object.metadata.finalizers ?? []).length > 0 && !waits(object)
 const transient = ['Event', 'Lease', 'EndpointSlice', 'Endpoints']
 
 /** @returns everything in a namespace, by discovery: what holds it may be in no inventory. */
@@ -54,20 +55,18 @@ async function refusalOf(api: Api, resource: Resource, object: KubeObject): Prom
 }
 
 function commandFor(object: KubeObject): string {
-  const { name, namespace, finalizers = [], deletionTimestamp } = object.metadata
+  const { name, namespace, finalizers = [] } = object.metadata
   const group = object.apiVersion.includes('/') ? `.${object.apiVersion.split('/')[0]}` : ''
   const target = `${object.kind.toLowerCase()}${group} ${name}${namespace === undefined ? '' : ` -n ${namespace}`}`
-  if (deletionTimestamp !== undefined && finalizers.length > 0 && !waits(object)) return `kubectl patch ${target} --type=merge -p '{"metadata":{"finalizers":null}}'`
+  if (isStuck(object)) return `kubectl patch ${target} --type=merge -p '{"metadata":{"finalizers":null}}'`
   if (waits(object) && finalizers.includes(FLUX_FINALIZER)) return 'kubectl -n flux-system get deployments   # its controller has to run'
   return object.kind === 'Namespace' ? `kubectl get namespace ${name} -o yaml` : `kubectl delete ${target} --ignore-not-found`
 }
 
 async function explain(api: Api, object: KubeObject, resource: Resource | undefined): Promise<Leftover> {
-  const { deletionTimestamp, finalizers = [] } = object.metadata
-  const refused = deletionTimestamp === undefined && resource ? await refusalOf(api, resource, object) : undefined
+  const refused = object.metadata.deletionTimestamp === undefined && resource ? await refusalOf(api, resource, object) : undefined
   const words = refused === undefined ? holdWords(object) : `cannot be deleted: ${refused}`
-  const isHolder = refused !== undefined || (deletionTimestamp !== undefined && finalizers.length > 0 && !waits(object))
-  const fix = await webhookFix(api, words) ?? await apiServiceFix(api, words) ?? (isHolder ? commandFor(object) : undefined)
+  const fix = await webhookFix(api, words) ?? await apiServiceFix(api, words) ?? (refused !== undefined || isStuck(object) ? commandFor(object) : undefined)
   return { object, words, held: fix !== undefined, ...(fix === undefined ? {} : { fix }) }
 }
 
@@ -85,7 +84,7 @@ function isOnItsWay(object: KubeObject, all: KubeObject[], items: Item[]): boole
   const { deletionTimestamp, finalizers = [], ownerReferences = [], name } = object.metadata
   if (object.kind === 'Namespace') return all.some(one => one.metadata.namespace === name)
   if (deletionTimestamp !== undefined) return !finalizers.includes(FLUX_FINALIZER)
-  const bringers = items.filter(item => keyOf(item) === `${object.kind}/${object.metadata.namespace ?? ''}/${name}`).map(item => item.from)
+  const bringers = items.filter(item => keyOf(item) === keyOfObject(object)).map(item => item.from)
   return ownerReferences.length > 0 || all.some(one => bringers.includes(refOf(one)))
 }
 

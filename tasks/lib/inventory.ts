@@ -62,7 +62,10 @@ function certificateItems(snapshot: Snapshot): Item[] {
 }
 
 /** Tells items apart. */
-export const keyOf = (item: Item): string => `${item.kind}/${item.namespace ?? ''}/${item.name}`
+export const keyOf = (item: Pick<Item, 'kind' | 'namespace' | 'name'>): string => `${item.kind}/${item.namespace ?? ''}/${item.name}`
+
+/** @returns the key of the item that stands for an object. */
+export const keyOfObject = ({ kind, metadata: { namespace = '', name } }: KubeObject): string => keyOf({ kind, namespace, name })
 
 /** @param snapshot the platform's own objects. @returns every object that the platform brought, each once. */
 export async function takeInventory(api: Api, snapshot: Snapshot): Promise<Item[]> {

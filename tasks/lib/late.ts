@@ -56,7 +56,7 @@ export async function lateError(api: Api, snapshot: Snapshot, options: { goal: G
   const certificates = pendingCertificates(snapshot).map(row => `${row.label}: ${row.words}`)
   return failure(`the platform is not Ready after ${elapsed(options.deadline)}`, {
     where: [options.reason, ...new Set(files.flat())].slice(0, FILES + 1).join(' · '),
-    why: [...new Set([...firstFew(causes, all.length), ...firstFew(certificates)])].join('\n'),
+    why: [...new Set([...firstFew(causes, { of: all.length }), ...firstFew(certificates)])].join('\n'),
     fix: webhooks.length > 0 ? [...webhooks, 'then the same command again'].join('\n') : 'make verify shows what is left; the cluster keeps trying, and running the same command again is safe',
   })
 }

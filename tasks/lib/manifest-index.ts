@@ -6,20 +6,27 @@ import { inRepository, repositoryRoot } from './repository.ts'
 
 const roots = ['clusters/home', 'infrastructure', 'platform-services', 'tenants']
 
-async function manifestFiles(): Promise<string[]> {
+interface Manifest { file: string, text: string }
+
+async function readManifests(): Promise<Manifest[]> {
   const nested = await Promise.all(roots.map(async root => {
     const entries = await readdir(inRepository(root), { recursive: true, withFileTypes: true })
     return entries.filter(entry => entry.isFile() && entry.name.endsWith('.yaml')).map(entry => path.join(entry.parentPath ?? entry.path, entry.name))
   }))
-  return nested.flat()
+  return Promise.all(nested.flat().map(async file => ({ file: path.relative(repositoryRoot, file), text: await readFile(file, 'utf8') })))
 }
+
+let reading: Promise<Manifest[]> | undefined
+
+/** @returns all manifests, read once: a task looks for files only in the error that ends it, there for many objects at a time. */
+const manifests = (): Promise<Manifest[]> => reading ??= readManifests()
 
 /**
  * @returns the file that a Kustomize or API error names, as a path in the repository: it names the controller's own copy, a broken file after
  * its folder, and of a file that is not there the one that lists it has to do
  */
 async function fileNamedIn(words: string): Promise<string | undefined> {
-  const files = new Set((await manifestFiles()).map(file => path.relative(repositoryRoot, file)))
+  const files = new Set((await manifests()).map(({ file }) => file))
   const named = [...words.matchAll(/\/?((?:clusters|infrastructure|platform-services|tenants)\/[\w./-]+)/g)].map(match => match[1] ?? '').reverse()
   const inFolder = /in File: ([\w.-]+)/.exec(words)?.[1]
   const candidates = [...inFolder === undefined ? [] : named.map(folder => `${folder}/${inFolder}`), ...named, ...named.filter(name => name.endsWith('.yaml')).map(file => `${path.dirname(file)}/kustomization.yaml`)]
@@ -29,21 +36,17 @@ async function fileNamedIn(words: string): Promise<string | undefined> {
 async function fileOf(kind: string, name: string): Promise<string | undefined> {
   const isKind = new RegExp(`^kind:\\s*${kind}\\s*$`, 'm')
   const isName = new RegExp(`^  name:\\s*["']?${name}["']?\\s*$`, 'm')
-  for (const file of await manifestFiles()) {
-    const text = await readFile(file, 'utf8')
-    if (isKind.test(text) && isName.test(text)) return path.relative(repositoryRoot, file)
-  }
-  return undefined
+  return (await manifests()).find(({ text }) => isKind.test(text) && isName.test(text))?.file
 }
 
 /** @returns the place that asks for a variable, as `file:line`. */
 async function placeOfVariable(words: string): Promise<string | undefined> {
   const name = /variable not set[^"]*"(\w+)"/.exec(words)?.[1]
   if (name === undefined) return undefined
-  for (const file of await manifestFiles()) {
-    const lines = (await readFile(file, 'utf8')).split('\n')
+  for (const { file, text } of await manifests()) {
+    const lines = text.split('\n')
     const index = lines.findIndex(line => line.includes(`\${${name}}`) || line.includes(`\${${name}:`))
-    if (index >= 0) return `${path.relative(repositoryRoot, file)}:${index + 1}`
+    if (index >= 0) return `${file}:${index + 1}`
   }
   return undefined
 }

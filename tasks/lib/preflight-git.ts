@@ -1,5 +1,5 @@
 /** Decides which commit a task means, and refuses before anything is touched when Flux could not see it. */
-import { refusal } from './errors.ts'
+import { firstFew, refusal } from './errors.ts'
 import { comparableUrl, compareWithHead, currentBranch, headCommit, remoteBranchCommit, remotes, uncommittedPaths } from './git.ts'
 import type { PlatformSettings } from './settings.ts'
 
@@ -9,8 +9,7 @@ const SHOWN = 5
 export async function uncommittedWarning(): Promise<string | undefined> {
   const paths = await uncommittedPaths()
   if (paths.length === 0) return undefined
-  const shown = paths.slice(0, SHOWN).join(', ') + (paths.length > SHOWN ? `, and ${paths.length - SHOWN} more` : '')
-  return `uncommitted changes are not part of what Flux installs: ${shown}`
+  return `uncommitted changes are not part of what Flux installs: ${firstFew(paths, { shown: SHOWN }).join(', ')}`
 }
 
 /** @returns the name of the remote that Flux reads. @throws refusal where there is none */

@@ -4,7 +4,7 @@ import { type Api, get, isUnreachable } from './api.ts'
 import { makeResourceFinder } from './apply.ts'
 import { conditionOf, type KubeObject, refOf } from './objects.ts'
 import { openDisplay } from './live-tree.ts'
-import type { Item } from './inventory.ts'
+import { type Item, keyOf, keyOfObject } from './inventory.ts'
 import type { Row } from './platform-tree.ts'
 
 const POLL_MS = 400
@@ -60,7 +60,8 @@ export async function waitGone(api: Api, items: Item[], options: { deadline: num
   try {
     for (;;) {
       const objects = await findWhenReachable(api, left, end)
-      left = items.filter(item => objects.some(object => object.kind === item.kind && object.metadata.name === item.name && (object.metadata.namespace ?? '') === (item.namespace ?? '')))
+      const there = new Set(objects.map(keyOfObject))
+      left = items.filter(item => there.has(keyOf(item)))
       const rows = objects.map((object): Row => ({ depth: 1, label: refOf(object), state: 'working', words: holdWords(object) }))
       display.update([{ depth: 0, label: options.title, state: rows.length === 0 ? 'ready' : 'working', words: rows.length === 0 ? '' : `${rows.length} left` }, ...rows.slice(0, 12)])
       if (objects.length === 0) return []

@@ -96,5 +96,5 @@ const whereOf = async ({ object, words, parent }: Fault): Promise<string> => {
 /** @returns the error for faults: the first of them with its fix, ten more with their words, the rest by their number. */
 export async function stuckError([first, ...others]: readonly [Fault, ...Fault[]]): Promise<TaskError> {
   const also = await Promise.all(others.slice(0, FEW).map(async fault => `also ${refOf(fault.object)} · ${await whereOf(fault)}\n${fault.words}`))
-  return failure(`${refOf(first.object)} ${verbOf(first)}`, { where: await whereOf(first), why: [first.words, ...firstFew(also, others.length)].join('\n'), fix: fixFor(first) })
+  return failure(`${refOf(first.object)} ${verbOf(first)}`, { where: await whereOf(first), why: [first.words, ...firstFew(also, { of: others.length })].join('\n'), fix: fixFor(first) })
 }

@@ -45,9 +45,8 @@ export async function requireGone({ api, plan, deadline }: Teardown, items: Item
   if (left.length === 0) return
   const explained = await explainLeft(api, left, plan.proof)
   const held = explained.filter(one => one.held)
-  const title = held[0] && held.length === 1 ? `${refOf(held[0].object)} cannot be removed` : held.length > 1 ? `${held.length} objects cannot be removed` : `${explained.length} objects are not gone yet`
   const again = held.length > 0 ? 'then: make teardown' : `nothing else holds them; give it longer: make teardown TIMEOUT=${Math.ceil(deadline / 500)}`
-  throw failure(title, {
+  throw failure(held[0] ? `${held.length === 1 ? refOf(held[0].object) : `${held.length} objects`} cannot be removed` : `${explained.length} objects are not gone yet`, {
     where: step, why: explained.map(one => `${refOf(one.object)} ${one.words}`).join('\n'),
     fix: [...new Set([...explained.flatMap(one => one.fix ?? []), again])].join('\n'),
   })

@@ -8,7 +8,7 @@ import { say } from '../../tasks/lib/output.ts'
 import { instanceFolder } from '../../tasks/rehearsal/paths.ts'
 import { isAlive } from '../../tasks/rehearsal/processes.ts'
 import { type RehearsalState, readState } from '../../tasks/rehearsal/state.ts'
-import { type Lab, type Run, expectCode, make, run } from './support.ts'
+import { type Lab, type Run, expectCode, make, run, whenSaid } from './support.ts'
 import { recordFaults } from './support-figures.ts'
 
 /** Seconds that a recovery may take at most; one that is longer has waited for a timeout. */
@@ -23,18 +23,13 @@ export interface Strike {
 
 /** Runs a make target and strikes in the phase that is meant; the phase has to come. */
 export async function makeStruck(lab: Lab, target: string, { at, strike }: Strike, env: NodeJS.ProcessEnv = {}): Promise<Run> {
-  let said = ''
   let struck: Promise<void> | undefined
-  const onStart = (child: ChildProcess): void => {
-    child.stderr?.on('data', (chunk: string) => {
-      said += chunk
-      if (struck !== undefined || !(typeof at === 'string' ? said.includes(at) : at.test(said))) return
-      struck = Promise.resolve(strike(name => { process.kill(-(child.pid ?? 0), name) }))
-    })
-  }
+  const onStart = (child: ChildProcess): void => whenSaid(child.stderr, at, () => {
+    struck = Promise.resolve(strike(name => { process.kill(-(child.pid ?? 0), name) }))
+  })
   const result = await run('make', [target], { cwd: lab.folder, env: { ...lab.env, ...env }, detached: true, onStart })
   await struck
-  assert.ok(struck !== undefined, `never said ${String(at)}:\n${said}`)
+  assert.ok(struck !== undefined, `never said ${String(at)}:\n${result.stderr}`)
   return result
 }
 

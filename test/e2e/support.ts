@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import type { Readable } from 'node:stream'
 import { repositoryRoot } from '../../tasks/lib/repository.ts'
 
 export interface Run {
@@ -90,18 +91,21 @@ export function make(lab: Lab, target: string, options: { env?: NodeJS.ProcessEn
   return run('make', [target], { cwd: lab.folder, env: { ...lab.env, ...options.env }, ...(options.onStart ? { onStart: options.onStart } : {}) })
 }
 
+/** Acts once, the moment a stream has said `at`. */
+export function whenSaid(stream: Readable | null, at: string | RegExp, act: () => void): void {
+  let said = ''
+  let acted = false
+  stream?.on('data', (chunk: string) => {
+    said += chunk
+    if (acted || !(typeof at === 'string' ? said.includes(at) : at.test(said))) return
+    acted = true
+    act()
+  })
+}
+
 /** Runs make on a terminal of its own, which script(1) makes, and types `text` once it has said `at`. stdout is all that it wrote. */
 export function makeOnTerminal(lab: Lab, target: string, { at, text }: { at: string, text: string }): Promise<Run> {
-  let said = ''
-  let typed = false
-  const onStart = (child: ChildProcess): void => {
-    child.stdout?.on('data', (chunk: string) => {
-      said += chunk
-      if (typed || !said.includes(at)) return
-      typed = true
-      child.stdin?.write(text)
-    })
-  }
+  const onStart = (child: ChildProcess): void => whenSaid(child.stdout, at, () => { child.stdin?.write(text) })
   return run('script', ['-qefc', `make ${target}`, '/dev/null'], { cwd: lab.folder, env: { ...lab.env, TERM: 'xterm' }, keyboard: true, onStart })
 }
 
