@@ -71,6 +71,16 @@ const stages: ((object: KubeObject) => boolean)[] = [
   () => true,
 ]
 
+/** Asks for a kind once: the API server fills its watch cache only then, and sends who wants to watch before it is full away for a second (seen on 1.36). */
+async function openStorage(api: Api, resource: Resource): Promise<void> {
+  try {
+    await request(api, 'GET', `${pathOf(resource)}?limit=1`)
+  } catch (error) {
+    // asked too early: it was opened by that
+    if (!(error instanceof ApiError && [404, 429].includes(error.status))) throw error
+  }
+}
+
 /**
  * Applies all objects: namespaces and definitions first, custom resources last, everything within a stage at the same time.
  * @returns how many objects were created or changed
@@ -89,7 +99,7 @@ export async function applyAll(api: Api, objects: KubeObject[]): Promise<{ chang
       if (after.metadata.resourceVersion !== before) changed += 1
     }))
     // a controller that starts before its kinds are served ends with an error, and kubelet makes it wait before it tries again
-    await Promise.all(stage.flatMap(kindsOf).map(kind => whenServed(find, kind)))
+    await Promise.all(stage.flatMap(kindsOf).map(async kind => openStorage(api, await whenServed(find, kind))))
   }
   return { changed, total: objects.length }
 }
