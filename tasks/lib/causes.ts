@@ -43,8 +43,24 @@ export function releasePods(release: HelmReleaseObject, snapshot: Snapshot): Fin
   return pendingPods(snapshot, namespace, pod => pod.metadata.labels?.['app.kubernetes.io/instance'] === name || pod.metadata.name.startsWith(`${name}-`))
 }
 
-const ownedBy = <T extends KubeObject>(objects: T[], owner: KubeObject): T[] =>
-  objects.filter(object => object.metadata.ownerReferences?.some(reference => reference.uid === owner.metadata.uid))
+/** Makes a lookup that goes through each list of a snapshot once, not once for every object that is sought in it. */
+function makeLookup(keysOf: (object: KubeObject) => string[]): <T extends KubeObject>(objects: T[], key: string) => T[] {
+  const indexes = new WeakMap<KubeObject[], Map<string, KubeObject[]>>()
+  return <T extends KubeObject>(objects: T[], key: string) => {
+    let index = indexes.get(objects)
+    if (index === undefined) {
+      index = new Map()
+      for (const object of objects) for (const one of keysOf(object)) index.set(one, [...index.get(one) ?? [], object])
+      indexes.set(objects, index)
+    }
+    return (index.get(key) ?? []) as T[]
+  }
+}
+
+const lookUpOwned = makeLookup(object => object.metadata.ownerReferences?.map(({ uid }) => uid) ?? [])
+const lookUpNamed = makeLookup(({ metadata: { namespace = '', name } }) => [`${namespace}/${name}`])
+
+const ownedBy = <T extends KubeObject>(objects: T[], owner: KubeObject): T[] => lookUpOwned(objects, owner.metadata.uid ?? '')
 
 /** @returns the state of a certificate in the words of its Challenge, Order or CertificateRequest, deepest first. */
 export function certificateFinding(certificate: CertificateObject, snapshot: Snapshot): Finding {
@@ -63,9 +79,7 @@ export function certificateFinding(certificate: CertificateObject, snapshot: Sna
   return { object: certificate, state: failed ? 'failed' : 'working', words }
 }
 
-function findIn<T extends KubeObject>(objects: T[], entry: { namespace: string, name: string }): T | undefined {
-  return objects.find(object => object.metadata.name === entry.name && (object.metadata.namespace ?? '') === entry.namespace)
-}
+const findIn = <T extends KubeObject>(objects: T[], { namespace, name }: { namespace: string, name: string }): T | undefined => lookUpNamed(objects, `${namespace}/${name}`)[0]
 
 function simpleFinding(object: KubeObject | undefined): Finding[] {
   if (object === undefined || isReady(object)) return []

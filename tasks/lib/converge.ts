@@ -37,9 +37,9 @@ export interface Converged {
 }
 
 /** @returns what still keeps the goal from being reached; undefined when it is reached. */
-function unmet(snapshot: Snapshot, goal: Goal, begun: Begun | undefined): string | undefined {
+function unmet(rows: Row[], snapshot: Snapshot, { goal, begun }: { goal: Goal, begun: Begun | undefined }): string | undefined {
   if (snapshot.gitRepositories.length === 0 || snapshot.kustomizations.length <= 1) return 'Flux has not read the repository yet'
-  const behind = platformRows(snapshot, goal).find(row => row.depth === 0 && row.state !== 'ready' && row.state !== 'blocked')
+  const behind = rows.find(row => row.depth === 0 && row.state !== 'ready' && row.state !== 'blocked')
   if (behind) return `${behind.label}: ${behind.words}`
   const unseen = begun?.anew === true ? snapshot.kustomizations.find(layer => !goal.blocked.has(layer.metadata.name) && !isWritten(layer, begun.marks)) : undefined
   if (unseen) return `Kustomization/${FLUX_NAMESPACE}/${unseen.metadata.name}: not reconciled yet`
@@ -99,9 +99,10 @@ async function followToGoal(api: Api, follower: Follower, wait: Wait, options: C
     for (;;) {
       const snapshot = follower.snapshot()
       const goal: Goal = { revision, blocked: blockedLayers(snapshot.kustomizations, options.missingInputs) }
-      const reason = follower.synced() ? unmet(snapshot, goal, begun) : 'the API server does not answer'
+      const current = platformRows(snapshot, goal)
+      const reason = follower.synced() ? unmet(current, snapshot, { goal, begun }) : 'the API server does not answer'
       if (reason === undefined && (begun !== undefined || !options.force)) return { waited: begun !== undefined, revision }
-      if (begun !== undefined || follower.synced()) rows = [...platformRows(snapshot, goal), ...pendingCertificates(snapshot)]
+      if (begun !== undefined || follower.synced()) rows = [...current, ...pendingCertificates(snapshot)]
       show()
       if (follower.synced()) {
         begun ??= await begin(api, snapshot, options)

@@ -51,10 +51,15 @@ const row = (object: KubeObject, depth: number, judged: { state: Row['state'], w
 /** Orders layers so that each comes after what it depends on; the root, which all others come from, first. */
 export function inChainOrder(kustomizations: KustomizationObject[]): KustomizationObject[] {
   const byName = new Map(kustomizations.map(one => [one.metadata.name, one]))
-  const level = (one: KustomizationObject, seen: string[] = []): number => Math.max(0, ...(one.spec?.dependsOn ?? [])
-    .filter(dependency => !seen.includes(dependency.name))
-    .map(dependency => byName.get(dependency.name))
-    .map(dependency => dependency ? level(dependency, [...seen, one.metadata.name]) + 1 : 1))
+  const levels = new Map<string, number>()
+  const level = (one: KustomizationObject, seen: string[] = []): number => {
+    const known = levels.get(one.metadata.name)
+    if (known !== undefined) return known
+    const dependencies = (one.spec?.dependsOn ?? []).filter(({ name }) => !seen.includes(name)).map(({ name }) => byName.get(name))
+    const found = Math.max(0, ...dependencies.map(dependency => dependency ? level(dependency, [...seen, one.metadata.name]) + 1 : 1))
+    levels.set(one.metadata.name, found)
+    return found
+  }
   const isRoot = (one: KustomizationObject) => layerOf(one) === '' ? 0 : 1
   return [...kustomizations].sort((a, b) => isRoot(a) - isRoot(b) || level(a) - level(b) || a.metadata.name.localeCompare(b.metadata.name))
 }
