@@ -73,13 +73,13 @@ async function step(lab: Lab, cluster: Cluster, name: string): Promise<Measured>
   return { values: { [`${name}.ready`]: (atReady - begin) / 1000, [`${name}.task`]: usage.result.seconds, [`${name}.memory.mib`]: usage.memory, [`${name}.cpu.percent`]: usage.cpu } }
 }
 
-/** A pod that fits no node keeps the task waiting. */
-async function idle(lab: Lab, cluster: Cluster, name: string): Promise<Measured> {
+/** A pod that fits no node keeps the task waiting, after all other apps are done. */
+async function idle(lab: Lab, cluster: Cluster, { name, apps }: { name: string, apps: number }): Promise<Measured> {
   const base = await git(lab, 'rev-parse', 'HEAD')
   await edit(lab, 'tenants/apps/example/components/environments/staging/kustomization.yaml', 'patches:\n',
     'patches:\n  - target:\n      kind: Deployment\n    patch: |\n      - {op: replace, path: /spec/template/spec/containers/0/resources/requests/cpu, value: "900m"}\n      - {op: replace, path: /spec/replicas, value: 2}\n')
   await commitAll(lab, 'bench: a pod that the quota refuses')
-  const { streams, kinds, cpu, memory } = await measureIdle(lab, cluster)
+  const { streams, kinds, cpu, memory } = await measureIdle(lab, cluster, 12_000 + apps * 1000)
   await git(lab, 'reset', '-q', '--hard', base)
   return { values: { [`${name}.idle.streams`]: streams, [`${name}.idle.kinds`]: kinds, [`${name}.idle.cpu.percent`]: cpu, [`${name}.idle.memory.mib`]: memory } }
 }
@@ -96,7 +96,7 @@ async function* grow(lab: Lab, options: { what: string, sizes: number[], add: (l
       await options.add(lab, size)
       if (size > 1) yield await step(lab, cluster, `${name}.added`)
       for (let count = 0; count < noOps(); count += 1) yield await step(lab, cluster, `${name}.noop`)
-      if (options.what === 'apps' && (size === 1 || size === options.sizes.at(-1))) yield await idle(lab, cluster, name)
+      if (options.what === 'apps' && (size === 1 || size === options.sizes.at(-1))) yield await idle(lab, cluster, { name, apps: size })
     }
   } finally {
     await stopCluster(lab, cluster)

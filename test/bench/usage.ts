@@ -67,22 +67,24 @@ async function watchStreams(lab: Lab, cluster: Cluster): Promise<Map<string, num
 
 export interface Idle { streams: number, kinds: number, cpu: number, memory: number }
 
-const SETTLED_MS = 12_000
 const IDLE_MS = 10_000
 
-/** What a task does while it waits for something that does not come. The caller has made sure that it does not. */
-export async function measureIdle(lab: Lab, cluster: Cluster): Promise<Idle> {
+/**
+ * What a task does while it waits for something that does not come. The caller has made sure that it does not.
+ * @param settled ms after which nothing else is going on in the cluster
+ */
+export async function measureIdle(lab: Lab, cluster: Cluster, settled: number): Promise<Idle> {
   const before = await watchStreams(lab, cluster)
   const measured: Partial<Idle> = {}
   const observe = async (pid: number) => {
-    await pause(SETTLED_MS)
+    await pause(settled)
     const [first, during] = [await sample(pid), await watchStreams(lab, cluster)]
     await pause(IDLE_MS)
     const opened = [...during].map(([resource, count]) => count - (before.get(resource) ?? 0)).filter(count => count > 0)
     Object.assign(measured, { cpu: shareOf(first, await sample(pid)), streams: opened.reduce((sum, count) => sum + count, 0), kinds: opened.length })
   }
   let observing: Promise<void> | undefined
-  const { memory } = await measureTask(lab, 'reconcile', { env: { TIMEOUT: String((SETTLED_MS + IDLE_MS) / 1000 + 4) }, onRunning: pid => { observing = observe(pid) } })
+  const { memory } = await measureTask(lab, 'reconcile', { env: { TIMEOUT: String((settled + IDLE_MS) / 1000 + 4) }, onRunning: pid => { observing = observe(pid) } })
   await observing
   return { streams: measured.streams ?? 0, kinds: measured.kinds ?? 0, cpu: measured.cpu ?? 0, memory }
 }
