@@ -73,7 +73,7 @@ async function step(lab: Lab, cluster: Cluster, name: string): Promise<Measured>
   return { values: { [`${name}.ready`]: (atReady - begin) / 1000, [`${name}.task`]: usage.result.seconds, [`${name}.memory.mib`]: usage.memory, [`${name}.cpu.percent`]: usage.cpu } }
 }
 
-/** A pod that fits no node keeps the task waiting, after all other apps are done. */
+/** A pod that the quota refuses keeps the task waiting, after all other apps are done. */
 async function idle(lab: Lab, cluster: Cluster, { name, apps }: { name: string, apps: number }): Promise<Measured> {
   const base = await git(lab, 'rev-parse', 'HEAD')
   await edit(lab, 'tenants/apps/example/components/environments/staging/kustomization.yaml', 'patches:\n',
