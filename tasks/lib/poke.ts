@@ -13,7 +13,7 @@ import type { KustomizationObject, Snapshot } from './snapshot.ts'
 
 const AGAIN_MS = 3000
 const FIRST_LOOK_MS = 2000
-/** kustomize-controller's --concurrent: with as many checks running, a restarted one would go to the end of the queue. */
+/** kustomize-controller's --concurrent: with as many checks running, a restarted one would go to the end of the queue; more layers than these wait for their turn. */
 const WORKERS = 10
 const HEALTH = 'health'
 
@@ -67,15 +67,17 @@ function followChecks(checks: Map<string, Check>, snapshot: Snapshot, now: numbe
   }
 }
 
-/** @returns a function that says who is to be woken now, to be asked on every change: each layer once per reason, again if nothing came of it. */
+/** @returns a function that says who is to be woken now, to be asked on every change: each layer once per reason, again if nothing came of it in its turn. */
 export function makeWaker(): (snapshot: Snapshot, goal: Goal, now: number) => string[] {
   const woken = new Map<string, { key: string, at: number }>()
   const checks = new Map<string, Check>()
   return (snapshot, goal, now) => {
     followChecks(checks, snapshot, now)
-    const due = layersToPoke(snapshot, goal).filter(({ name, key }) => {
+    const able = layersToPoke(snapshot, goal)
+    const turn = AGAIN_MS * Math.max(1, able.length / WORKERS)
+    const due = able.filter(({ name, key }) => {
       const last = woken.get(name)
-      if (last !== undefined && last.key === key && now - last.at <= AGAIN_MS) return false
+      if (last !== undefined && last.key === key && now - last.at <= turn) return false
       const check = checks.get(name)
       if (key === HEALTH && checks.size >= WORKERS) return false
       return key !== HEALTH || check === undefined || check.sawPending || now - check.since >= FIRST_LOOK_MS

@@ -62,6 +62,16 @@ test('lets a health check be that found all healthy when it began, and restarts 
   assert.equal(early(seen('True'), goal, 4000), [])
 })
 
+test('wakes a layer again when its turn has passed: 3 s, and longer where more wait than Flux has workers', () => {
+  const waiting = (count: number) => Array.from({ length: count }, (_, index) => layer(`app-${index}`, { dependsOn: ['base'], ready: 'False', reason: 'DependencyNotReady' }))
+  const wokenAt = (count: number) => {
+    const toWake = makeWaker()
+    return [0, 2900, 3100, 5900, 6100].map(now => toWake(snapshotOf({ kustomizations: [layer('base'), ...waiting(count)] }), goal, now).length)
+  }
+  assert.equal(wokenAt(1), [1, 0, 1, 0, 0])
+  assert.equal(wokenAt(20), [20, 0, 0, 0, 20])
+})
+
 test('reconciles anew in the order of the chain', () => {
   const before = [layer('home'), layer('base', { dependsOn: ['home'] }), layer('next', { dependsOn: ['base'] })]
   const marks = takeMarks(snapshotOf({ kustomizations: before }))
